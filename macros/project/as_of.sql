@@ -1,0 +1,26 @@
+{#
+  The one "today" of a build (metrics.md section 1): the state at 00:00 of the as-of date in the reporting time zone.
+  No model reads the clock.
+#}
+{% macro as_of_text() %}
+    {%- set given = var('as_of_date', none) or (var('demo_as_of_date') if var('crm_source', 'seeds') == 'seeds' else none) -%}
+    {%- if not given -%}
+        {%- do exceptions.raise_compiler_error(
+            "The var as_of_date is missing: give the day the build is for, e.g. --vars '{as_of_date: 2026-07-01}'.") -%}
+    {%- endif -%}
+    {%- set text = given | string -%}
+    {%- if not modules.re.match('^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])$', text) -%}
+        {%- do exceptions.raise_compiler_error("The var as_of_date is '" ~ text ~ "'; expected a day as YYYY-MM-DD.") -%}
+    {%- endif -%}
+    {{ return(text) }}
+{% endmacro %}
+
+{# As a date. #}
+{% macro as_of_date() -%}
+    cast('{{ as_of_text() }}' as date)
+{%- endmacro %}
+
+{# As the UTC moment before which something must have been recorded to be known. #}
+{% macro as_of_moment() -%}
+    {{ local_to_utc("cast('" ~ as_of_text() ~ " 00:00:00' as timestamp)") }}
+{%- endmacro %}

@@ -1,0 +1,1 @@
+"""Bestand command line and tools around the dbt project."""
