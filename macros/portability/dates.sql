@@ -45,3 +45,13 @@
 
 {# The local business day of a UTC timestamp. #}
 {% macro local_day(moment) -%} cast({{ utc_to_local(moment) }} as date) {%- endmacro %}
+
+{# How many periods of a grain lie between two period starts. #}
+{% macro period_index(grain, from_start, to_start) -%}
+    cast(case {{ grain }}
+        when 'week' then cast({{ days_between(from_start, to_start) }} / 7 as integer)
+        when 'month' then {{ calendar_months_between(from_start, to_start) }}
+        when 'quarter' then cast({{ calendar_months_between(from_start, to_start) }} / 3 as integer)
+        when 'year' then cast({{ calendar_months_between(from_start, to_start) }} / 12 as integer)
+    end as integer)
+{%- endmacro %}

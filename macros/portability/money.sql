@@ -1,0 +1,39 @@
+{# Exact money arithmetic. Amounts are decimals; every rounding is half away from zero to four places. #}
+
+{#
+  amount x quantity / months, rounded once. DuckDB divides decimals as doubles, which can miss a tie, so there the
+  division is done on whole ten-thousandths; Spark divides decimals exactly.
+#}
+{% macro money_per_month(amount, quantity, months) %}
+    {{ return(adapter.dispatch('money_per_month', 'bestand')(amount, quantity, months)) }}
+{% endmacro %}
+{% macro default__money_per_month(amount, quantity, months) -%}
+    cast(round(cast({{ amount }} as decimal(18, 4)) * cast({{ quantity }} as decimal(18, 4)) / cast({{ months }} as int), 4)
+        as decimal(18, 4))
+{%- endmacro %}
+{% macro duckdb__money_per_month(amount, quantity, months) -%}
+    {# 10^8 x amount x quantity as a whole number, divided by 10^4 x months, rounded by adding half the divisor #}
+    cast((
+        cast(cast({{ amount }} as decimal(38, 4)) * 10000 as hugeint)
+        * cast(cast({{ quantity }} as decimal(38, 4)) * 10000 as hugeint)
+        + 5000 * {{ months }}
+    ) // (10000 * {{ months }}) * cast(0.0001 as decimal(5, 4)) as decimal(18, 4))
+{%- endmacro %}
+
+{# An original amount in reporting currency. #}
+{% macro convert_money(amount, rate) -%}
+    cast(round(cast({{ amount }} as decimal(18, 4)) * cast({{ rate }} as decimal(18, 8)), 4) as decimal(38, 4))
+{%- endmacro %}
+
+{# amount x numerator / denominator for sums of money, rounded to four places. #}
+{% macro scale_money(amount, numerator, denominator) -%}
+    cast(round(
+        cast({{ amount }} as double) * cast({{ numerator }} as double) / cast({{ denominator }} as double), 4
+    ) as decimal(38, 4))
+{%- endmacro %}
+
+{# A sum of money; the type is fixed because engines widen sums of decimals differently. #}
+{% macro sum_money(amount) -%} cast(coalesce(sum({{ amount }}), 0) as decimal(38, 4)) {%- endmacro %}
+
+{# A count of rows that fulfil a condition. #}
+{% macro count_where(condition) -%} cast(count(case when {{ condition }} then 1 end) as bigint) {%- endmacro %}

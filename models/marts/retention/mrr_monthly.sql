@@ -1,0 +1,100 @@
+with
+
+account_months as (
+    select * from {{ ref('int_account_periods') }}
+    where period_grain = 'month'
+),
+
+counted as (
+    select
+        period_start as month_start,
+        is_complete,
+        {{ count_where('is_active_start') }} as customers_start,
+        {{ count_where("movement = 'new'") }} as customers_new,
+        {{ count_where("movement = 'churn'") }} as customers_churned,
+        {{ count_where("movement = 'reactivation'") }} as customers_reactivated,
+        {{ count_where('is_active_end') }} as customers_end,
+        {{ count_where('joined_and_left') }} as customers_joined_and_left,
+        {{ count_where('left_and_returned') }} as customers_left_and_returned,
+        {{ sum_money('mrr_start') }} as mrr_start,
+        {{ sum_money("case when movement = 'new' then mrr_commercial_change end") }} as mrr_new,
+        {{ sum_money("case when movement = 'expansion' then mrr_commercial_change end") }} as mrr_expansion,
+        {{ sum_money("case when movement = 'reactivation' then mrr_commercial_change end") }} as mrr_reactivation,
+        {{ sum_money("case when movement = 'contraction' then -mrr_commercial_change end") }} as mrr_contraction,
+        {{ sum_money("case when movement = 'churn' then -mrr_commercial_change end") }} as mrr_churn,
+        {{ sum_money('mrr_fx_change') }} as mrr_fx,
+        {{ sum_money('mrr_end') }} as mrr_end,
+        {{ sum_money('mrr_churned') }} as mrr_churned_at_start_rate,
+        {{ sum_money('mrr_contracted') }} as mrr_contracted_at_start_rate,
+        {{ sum_money('mrr_expanded') }} as mrr_expanded_at_start_rate
+    from account_months
+    group by period_start, is_complete
+),
+
+retained as (
+    select
+        *,
+        {{ mrr_retained_gross('mrr_start', 'mrr_churned_at_start_rate', 'mrr_contracted_at_start_rate') }} as mrr_retained_gross,
+        {{ mrr_retained_net(
+            'mrr_start', 'mrr_churned_at_start_rate', 'mrr_contracted_at_start_rate', 'mrr_expanded_at_start_rate'
+        ) }} as mrr_retained_net
+    from counted
+),
+
+rated as (
+    select
+        *,
+        cast(12 * mrr_end as decimal(38, 4)) as arr_end,
+        {{ ratio('mrr_end', 'customers_end') }} as arpa_end,
+        {{ customer_churn_rate('customers_churned', 'customers_start') }} as customer_churn_rate,
+        {{ nrr('mrr_retained_net', 'mrr_start') }} as nrr,
+        {{ grr('mrr_retained_gross', 'mrr_start') }} as grr,
+        {{ gross_revenue_churn_rate('mrr_churned_at_start_rate', 'mrr_contracted_at_start_rate', 'mrr_start') }}
+            as gross_revenue_churn_rate,
+        {{ net_revenue_churn_rate(
+            'mrr_churned_at_start_rate', 'mrr_contracted_at_start_rate', 'mrr_expanded_at_start_rate', 'mrr_reactivation',
+            'mrr_start'
+        ) }} as net_revenue_churn_rate,
+        {{ quick_ratio('mrr_new', 'mrr_expansion', 'mrr_reactivation', 'mrr_contraction', 'mrr_churn') }} as quick_ratio
+    from retained
+),
+
+final as (
+    select
+        month_start,
+        is_complete,
+        customers_start,
+        customers_new,
+        customers_churned,
+        customers_reactivated,
+        customers_end,
+        customers_joined_and_left,
+        customers_left_and_returned,
+        mrr_start,
+        mrr_new,
+        mrr_expansion,
+        mrr_reactivation,
+        mrr_contraction,
+        mrr_churn,
+        mrr_fx,
+        mrr_end,
+        mrr_retained_net,
+        mrr_retained_gross,
+        arr_end,
+        arpa_end,
+        customer_churn_rate,
+        {{ wilson_low('customers_churned', 'customers_start') }} as customer_churn_ci_low,
+        {{ wilson_high('customers_churned', 'customers_start') }} as customer_churn_ci_high,
+        {{ is_small_base('customers_start') }} as is_small_base,
+        gross_revenue_churn_rate,
+        net_revenue_churn_rate,
+        nrr,
+        grr,
+        quick_ratio,
+        {{ annualised_rate('customer_churn_rate') }} as annualised_churn_rate,
+        {{ new_customers_needed(var('growth_goal_monthly') ~ 'e0', 'customer_churn_rate', 'customers_start') }}
+            as new_customers_needed_for_growth
+    from rated
+)
+
+select * from final
