@@ -12,17 +12,21 @@
                         before - known from the moment before its event time (versions in force from a day on)
             order       pairs of columns whose first must not be later than their second
             volume      high: rows may count in the hundreds of millions
+            of_survivor describes an account: of a merged account no rows are kept, only the survivor's
   Column:   type        text | date | timestamp | integer | decimal | rate | boolean
             required    a null is a reason to quarantine (key columns are required unless `nullable`)
             values      the list of allowed values
             references  accounts | contacts
             non_negative, positive, currency (ISO 4217), personal, max_length
+            default     what a null stands for; filled in the conformed entity
+            derived_from the column a null is derived from in the conformed entity
             known_later a fact that becomes known at its own time: null while it lies after the as-of date
 #}
 {% macro crm_contract() %}
 {% set contract_yaml %}
 accounts:
   needed: required
+  of_survivor: true
   description: Customer accounts, one row per account and correction.
   key: [account_id]
   event_time: acquired_on
@@ -36,7 +40,7 @@ accounts:
     is_test: {type: boolean, description: Test account; left out of every mart.}
     business_model: {type: text, values: [b2b_contract, b2c_subscription, b2c_shop], description: Business model the account is served under.}
     industry: {type: text, description: Industry of the account.}
-    company_size: {type: text, values: [small, mid, large], description: Size class; derived from employee_count where absent.}
+    company_size: {type: text, values: [small, mid, large], derived_from: employee_count, description: Size class; derived from employee_count where absent.}
     employee_count: {type: integer, non_negative: true, description: Number of employees.}
     country_code: {type: text, max_length: 2, description: ISO 3166 country code.}
     region: {type: text, description: Sales region.}
@@ -47,6 +51,7 @@ accounts:
     closed_on: {type: date, known_later: true, description: Date the account was closed.}
 account_history:
   needed: optional
+  of_survivor: true
   description: Earlier attribute values of accounts, so that segments are as they were then.
   key: [account_id, valid_from]
   event_time: valid_from
@@ -112,7 +117,7 @@ subscriptions:
     account_id: {type: text, required: true, references: accounts, description: Account that pays.}
     product: {type: text, description: Product.}
     plan: {type: text, description: Plan.}
-    quantity: {type: decimal, non_negative: true, description: Quantity; 1 where absent.}
+    quantity: {type: decimal, non_negative: true, default: 1, description: Quantity; 1 where absent.}
     amount: {type: decimal, required: true, non_negative: true, description: 'Price per unit and billing interval, net of recurring discount, before tax.'}
     list_amount: {type: decimal, non_negative: true, description: List price per unit and billing interval.}
     currency: {type: text, required: true, currency: true, description: Currency of the amounts.}
@@ -200,7 +205,7 @@ usage_events:
     contact_id: {type: text, description: Contact.}
     event_name: {type: text, required: true, description: 'What happened (login, basket_add, checkout, category_view, download ...).'}
     feature: {type: text, description: Feature used.}
-    quantity: {type: decimal, description: Quantity; 1 where absent.}
+    quantity: {type: decimal, default: 1, description: Quantity; 1 where absent.}
     occurred_at: {type: timestamp, required: true, description: When (UTC).}
 usage_daily:
   needed: optional
@@ -351,6 +356,7 @@ costs:
     currency: {type: text, required: true, currency: true, description: Currency.}
 account_managers:
   needed: optional
+  of_survivor: true
   description: Who managed which account when.
   key: [account_id, valid_from]
   event_time: valid_from

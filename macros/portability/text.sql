@@ -1,0 +1,33 @@
+{# Text helpers whose spelling differs between engines. #}
+
+{# True where text carries the mark of a failed decoding (U+FFFD) or control characters other than tab and newline. #}
+{% macro has_broken_text(text) %}{{ return(adapter.dispatch('has_broken_text', 'bestand')(text)) }}{% endmacro %}
+{% macro default__has_broken_text(text) -%}
+    ({{ text }} rlike '[\\x{00}-\\x{08}\\x{0b}\\x{0c}\\x{0e}-\\x{1f}\\x{7f}\\x{fffd}]')
+{%- endmacro %}
+{% macro duckdb__has_broken_text(text) -%}
+    regexp_matches({{ text }}, '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{fffd}]')
+{%- endmacro %}
+
+{# Columns as one JSON object in text: `fields` maps names to SQL expressions. #}
+{% macro json_row(fields) %}{{ return(adapter.dispatch('json_row', 'bestand')(fields)) }}{% endmacro %}
+{% macro default__json_row(fields) -%}
+    to_json(named_struct(
+        {%- for name, sql in fields.items() %}'{{ name }}', {{ sql }}{{ ', ' if not loop.last }}{% endfor -%}
+    ), map('ignoreNullFields', 'false'))
+{%- endmacro %}
+{% macro duckdb__json_row(fields) -%}
+    cast(json_object(
+        {%- for name, sql in fields.items() %}'{{ name }}', {{ sql }}{{ ', ' if not loop.last }}{% endfor -%}
+    ) as string)
+{%- endmacro %}
+
+{# A number that is equal for equal rows and rarely so for others: to find candidates, never as an identity. #}
+{% macro row_fingerprint(expressions) %}{{ return(adapter.dispatch('row_fingerprint', 'bestand')(expressions)) }}{% endmacro %}
+{% macro default__row_fingerprint(expressions) -%} xxhash64({{ expressions | join(', ') }}) {%- endmacro %}
+{% macro duckdb__row_fingerprint(expressions) -%} hash({{ expressions | join(', ') }}) {%- endmacro %}
+
+{# What goes between `as` and the bracket of a CTE that is read several times and must be streamed, not stored. #}
+{% macro streamed_cte() %}{{ return(adapter.dispatch('streamed_cte', 'bestand')()) }}{% endmacro %}
+{% macro default__streamed_cte() -%}{%- endmacro %}
+{% macro duckdb__streamed_cte() -%} not materialized {%- endmacro %}

@@ -1,0 +1,1 @@
+{{ stage_crm('survey_responses') }}

@@ -1,0 +1,1 @@
+{{ stage_crm('usage_events') }}
