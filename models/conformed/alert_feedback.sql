@@ -1,0 +1,1 @@
+{{ conformed('alert_feedback') }}

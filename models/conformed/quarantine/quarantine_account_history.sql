@@ -1,0 +1,1 @@
+{{ quarantine('account_history') }}

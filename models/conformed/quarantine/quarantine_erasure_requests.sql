@@ -1,0 +1,1 @@
+{{ quarantine('erasure_requests') }}

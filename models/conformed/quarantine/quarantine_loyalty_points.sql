@@ -1,0 +1,1 @@
+{{ quarantine('loyalty_points') }}

@@ -1,0 +1,1 @@
+{{ quarantine('support_tickets') }}

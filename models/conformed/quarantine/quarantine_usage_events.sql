@@ -1,0 +1,1 @@
+{{ quarantine('usage_events') }}

@@ -1,0 +1,1 @@
+{{ validated('contact_roles') }}

@@ -1,0 +1,1 @@
+{{ validated('erasure_requests') }}

@@ -1,0 +1,1 @@
+{{ validated('fx_rates') }}

@@ -1,0 +1,1 @@
+{{ validated('loyalty_points') }}
