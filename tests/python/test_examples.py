@@ -127,7 +127,7 @@ def test_readme_gives_the_command_and_the_vars(name: str) -> None:
     match = re.search(r"--vars '(\{.*?\})'", text)
     assert match, "the README shows no plain dbt command with its vars"
     shown = yaml.safe_load(match[1])
-    expected = examples.build_variables(name, f"target/examples/{name}")
+    expected = examples.build_variables(name, f".cache/examples/{name}")
     assert {key: str(value) for key, value in shown.items()} == {key: str(value) for key, value in expected.items()}
 
 
