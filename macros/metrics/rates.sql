@@ -52,7 +52,10 @@
 
 {# A rate of one period length converted to another, both in months. #}
 {% macro convert_rate(rate, from_months, to_months) -%}
-    1e0 - power(1e0 - ({{ rate }}), cast({{ to_months }} as double) / cast({{ from_months }} as double))
+    case
+        when {{ to_months }} = {{ from_months }} then {{ rate }}
+        else 1e0 - power(1e0 - ({{ rate }}), cast({{ to_months }} as double) / cast({{ from_months }} as double))
+    end
 {%- endmacro %}
 
 {# New customers needed for net growth g at churn c: (g + c) x base. #}

@@ -78,12 +78,3 @@
         else '2 years and longer'
     end
 {%- endmacro %}
-
-{% macro company_size(company_size, employee_count) -%}
-    {%- set bands = var('employee_bands') -%}
-    coalesce({{ company_size }}, case
-        when {{ employee_count }} >= {{ bands.large }} then 'large'
-        when {{ employee_count }} >= {{ bands.mid }} then 'mid'
-        when {{ employee_count }} is not null then 'small'
-    end)
-{%- endmacro %}

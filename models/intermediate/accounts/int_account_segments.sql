@@ -82,7 +82,7 @@ joined as (
         needed.segment_on,
         accounts.business_model,
         coalesce(history.industry, accounts.industry) as industry,
-        coalesce(history.company_size, {{ company_size('accounts.company_size', 'accounts.employee_count') }}) as company_size,
+        coalesce(history.company_size, accounts.company_size) as company_size,
         accounts.country_code,
         coalesce(history.region, accounts.region) as region,
         accounts.acquisition_channel,
