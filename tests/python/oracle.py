@@ -238,15 +238,19 @@ class Line:
         return self.reporting_end - self.reporting_start - self.fx
 
 
-def paid_versions(rows: Iterable[Row], accounts: Mapping[str, str], options: Options) -> list[Version]:
-    """The paid versions known on D with the days they are in force. `accounts` names the account each one counts as."""
-    known = [
+def known_versions(rows: Iterable[Row], accounts: Mapping[str, str], options: Options) -> list[Row]:
+    """The subscription versions known on D, of the accounts that count; those without a day have no effect at all."""
+    return [
         row
         for row in known_rows(rows, ["subscription_id", "valid_from"], "valid_from", options)
         if row["account_id"] in accounts and row["valid_from"] != row.get("valid_to")
     ]
+
+
+def paid_versions(rows: Iterable[Row], accounts: Mapping[str, str], options: Options) -> list[Version]:
+    """The paid versions known on D with the days they are in force. `accounts` names the account each one counts as."""
     chains: dict[str, list[Row]] = defaultdict(list)
-    for row in known:
+    for row in known_versions(rows, accounts, options):
         chains[row["subscription_id"]].append(row)
     versions = []
     for chain in chains.values():
@@ -412,8 +416,8 @@ class Account:
                 if later["valid_from"] <= day:
                     entry = later
             if entry.get(name) is not None:
-                return entry[name]
-        value = self._row.get(name)
+                return str(entry[name])
+        value: str | None = self._row.get(name)
         employees = self._row.get("employee_count")
         if name == "company_size" and value is None and employees is not None:
             bands = self._options.employee_bands
@@ -702,7 +706,7 @@ class Oracle:
 
     def churn_by_segment(self, grains: Sequence[str] = ("month", "quarter", "year")) -> list[dict[str, Any]]:
         """Grain x period x segment; only where there is a customer at the start to lose."""
-        found = []
+        found: list[dict[str, Any]] = []
         for grain in grains:
             groups: dict[tuple[dt.date, bool, str, str], list[AccountPeriod]] = defaultdict(list)
             for period in self.monthly if grain == "month" else self.account_periods(grain):
@@ -733,7 +737,7 @@ class Oracle:
 
     def cohort_retention(self, grains: Sequence[str] = ("week", "month", "quarter", "year")) -> list[dict[str, Any]]:
         """Relationship x grain x cohort x segment x period; a cell exists once the boundary behind it has been seen."""
-        found = []
+        found: list[dict[str, Any]] = []
         for grain in grains:
             found += self._contract_cohorts(grain)
             found += self._order_cohorts(grain)
@@ -816,7 +820,8 @@ class Oracle:
     @cached_property
     def purchases(self) -> dict[str, list[tuple[dt.date, Decimal]]]:
         """Local day and value of every order of the accounts that have no paid version known on D."""
-        under_contract = {account.account_id for account in self.accounts if account.versions}
+        known = known_versions(self.inputs.get("subscriptions", ()), self.resolved, self.options)
+        under_contract = {self.resolved[row["account_id"]] for row in known if not row.get("is_trial")}
         found: dict[str, list[tuple[dt.date, Decimal]]] = defaultdict(list)
         for row in known_rows(self.inputs.get("orders", ()), ["order_id"], "ordered_at", self.options):
             account_id = self.resolved.get(row["account_id"])
@@ -874,6 +879,7 @@ class Oracle:
         """Segment x tenure month, Kaplan-Meier with censoring at D: first spell only, its end the event. Segments are
         those of the first paid day. Tenure month 0 holds who was censored on the first paid day."""
         groups: dict[tuple[str, str], list[tuple[int, bool]]] = defaultdict(list)
+        found: list[dict[str, Any]] = []
         for account in self.customers:
             first = account.first_paid_day
             assert first is not None
@@ -883,7 +889,6 @@ class Oracle:
             spell = (tenure_month(first, last), not account.is_active(last))
             for dimension, value in {"all": "all", **account.segments(first)}.items():
                 groups[dimension, value].append(spell)
-        found = []
         for (dimension, value), spells in sorted(groups.items()):
             survival, variance = 1.0, 0.0
             for month in range(max(tenure for tenure, _ in spells) + 1):

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 import worked_examples as examples
 from agreement import differences
-from oracle import Options, Oracle, add_months, complete_months, money
+from oracle import MissingRate, Options, Oracle, Rates, add_months, complete_months, money
 from project import SHARED_DATA
 
 CRM5 = SHARED_DATA / "churnsim_crm5"
@@ -233,6 +233,20 @@ def test_the_newest_row_known_on_d_wins() -> None:
 def test_a_version_without_days_has_no_effect() -> None:
     oracle = one_account(examples.version("s", "04-10", "10"), examples.version("s", "05-10", "99", "05-10"))
     assert labels(oracle) == [("new", 10), ("none", 0), ("none", 0)]
+
+
+def test_a_rate_is_the_latest_and_at_most_seven_days_old() -> None:
+    rates = Rates(
+        [
+            {"currency": "USD", "quote_currency": "EUR", "rate_on": examples.day("05-01"), "rate": ".9"},
+            {"currency": "USD", "quote_currency": "CHF", "rate_on": examples.day("05-09"), "rate": ".8"},
+        ],
+        Options(examples.AS_OF),
+    )
+    assert rates.on("USD", examples.day("05-08")) == Decimal(".9")
+    assert rates.on("EUR", examples.day("05-09")) == 1
+    with pytest.raises(MissingRate):
+        rates.on("USD", examples.day("05-09"))
 
 
 def test_replaced_subscriptions_are_one_line_and_a_kept_one_its_own() -> None:
