@@ -756,7 +756,7 @@ class Oracle:
 
     def _boundaries(self, grain: str, cohort: dt.date) -> list[dt.date]:
         """The boundary that opens period k + 1, for every k whose boundary has come by D."""
-        found = []
+        found: list[dt.date] = []
         while (boundary := next_period(grain, cohort, len(found) + 1)) <= self.options.as_of:
             found.append(boundary)
         return found
