@@ -124,7 +124,8 @@ def build_files(
     if command == "build" and not unit_tests:
         arguments += ["--exclude-resource-type", "unit_test"]
     if select:
-        arguments += ["--select", *select.split()]
+        # tests that need more than what is selected have nothing to look at
+        arguments += ["--select", *select.split(), "--indirect-selection", "buildable"]
     if exclude:
         arguments += ["--exclude", *exclude.split()]
     return dbt(
