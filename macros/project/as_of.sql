@@ -12,6 +12,10 @@
     {%- if not modules.re.match('^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])$', text) -%}
         {%- do exceptions.raise_compiler_error("The var as_of_date is '" ~ text ~ "'; expected a day as YYYY-MM-DD.") -%}
     {%- endif -%}
+    {%- set first = modules.datetime.date(text[:4] | int, text[5:7] | int, 1) -%}
+    {%- if (first + modules.datetime.timedelta(days=text[8:] | int - 1)).month != first.month -%}
+        {%- do exceptions.raise_compiler_error("The var as_of_date is '" ~ text ~ "'; there is no such day.") -%}
+    {%- endif -%}
     {{ return(text) }}
 {% endmacro %}
 

@@ -50,7 +50,7 @@ benchmarked as (
     left join benchmarks  -- at most one
         on
             retained.segment_dimension = benchmarks.segment_dimension
-            and retained.segment_value = benchmarks.segment_value
+            and lower(retained.segment_value) = lower(benchmarks.segment_value)
 ),
 
 final as (

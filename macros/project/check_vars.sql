@@ -1,0 +1,38 @@
+{#
+  Looks at every var that a definition hangs on before anything is built: a wrong value gets one sentence that names the
+  var, the value and what was expected. Runs as the first hook of each dbt command that builds.
+#}
+{% macro check_vars() %}
+    {%- if execute -%}
+        {%- for name in ['fx_max_age_days', 'involuntary_churn_after_days', 'reactivation_gap_days', 'renewal_horizon_days',
+                         'small_base_threshold'] -%}
+            {%- if var(name) is not integer or var(name) is boolean or var(name) < 0 -%}
+                {%- do _wrong_var(name, 'a whole number, 0 or more') -%}
+            {%- endif -%}
+        {%- endfor -%}
+        {%- for name in ['pause_is_churn', 'past_due_is_mrr', 'reactivation_in_net_churn'] -%}
+            {%- if var(name) is not boolean -%}{%- do _wrong_var(name, 'true or false') -%}{%- endif -%}
+        {%- endfor -%}
+        {%- for name in ['revenue_band_limits', 'tenure_band_limits'] -%}
+            {%- set limits = var(name) -%}
+            {%- if limits is string or limits is mapping or limits is not sequence or not limits
+                or limits | reject('number') | list or limits | sort != limits | list -%}
+                {%- do _wrong_var(name, 'a list of rising numbers') -%}
+            {%- endif -%}
+        {%- endfor -%}
+        {%- if var('growth_goal_monthly') is not number or var('growth_goal_monthly') < 0 -%}
+            {%- do _wrong_var('growth_goal_monthly', 'a share such as 0.10') -%}
+        {%- endif -%}
+        {%- if var('reporting_currency') not in iso_currencies() -%}
+            {%- do _wrong_var('reporting_currency', 'an ISO 4217 code such as EUR') -%}
+        {%- endif -%}
+        {%- do chosen('churn_recognition', ['service_end', 'notice']) -%}
+        {%- do chosen('benchmark_assumed_period', ['month', 'quarter', 'year']) -%}
+        {%- do segment_dimensions() -%}
+        {%- do as_of_text() -%}
+    {%- endif -%}
+{% endmacro %}
+
+{% macro _wrong_var(name, expected) %}
+    {%- do exceptions.raise_compiler_error("The var " ~ name ~ " is '" ~ var(name) ~ "'; expected " ~ expected ~ '.') -%}
+{% endmacro %}
