@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 
 CONTRACT = Path("macros/contract/crm_contract.sql")
+SEEDS = Path("seeds/demo")
 SQL_TYPES = {"text": "string", "decimal": "decimal(18,4)", "rate": "decimal(18,8)"}
 COMMON_COLUMNS = ("recorded_at", "is_deleted", "source_system")
 
@@ -27,7 +29,7 @@ def read_contract(root: Path) -> dict[str, dict[str, Any]]:
 def generated_files(root: Path) -> dict[Path, str]:
     """Every generated file, relative to the project's folder, with its text."""
     contract = read_contract(root)
-    files: dict[Path, str] = {Path("seeds/demo/_demo.yml"): _seeds(contract)}
+    files: dict[Path, str] = {SEEDS / "_demo.yml": _seeds(root, contract)}
     conformed = Path("models/conformed")
     for entity, spec in contract.items():
         for path, call, properties in (
@@ -59,19 +61,30 @@ def outdated(root: Path) -> list[Path]:
     ]
 
 
-def _seeds(contract: Mapping[str, Mapping[str, Any]]) -> str:
+def _seeds(root: Path, contract: Mapping[str, Mapping[str, Any]]) -> str:
     return _yaml(
         {
             "seeds": [
                 {
                     "name": f"demo_{entity}",
                     "description": f"Demo CRM: {spec['description']}",
-                    "config": {"column_types": dict.fromkeys([*spec["columns"], *COMMON_COLUMNS], "string")},
+                    "config": {"column_types": dict.fromkeys(_seed_columns(root, entity, spec), "string")},
                 }
                 for entity, spec in contract.items()
             ]
         }
     )
+
+
+def _seed_columns(root: Path, entity: str, spec: Mapping[str, Any]) -> list[str]:
+    """The columns the seed has, in the order of the contract: dbt warns of types for columns it does not find."""
+    known = [*spec["columns"], *COMMON_COLUMNS]
+    path = root / SEEDS / f"demo_{entity}.csv"
+    if not path.is_file():
+        return known
+    with path.open(newline="", encoding="utf-8") as file:
+        header = next(csv.reader(file), [])
+    return [name for name in known if name in header]
 
 
 def _grain(entity: str, spec: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@
 #}
 {% macro crm_entity(entity) %}
     {#- Only the entity's own block is read as YAML: the whole, a hundred times over, costs seconds. -#}
-    {%- set block = modules.re.search('(?ms)^' ~ entity ~ ':\n.*?(?=^\S|\Z)', crm_contract_text()) -%}
+    {%- set block = modules.re.search('(?ms)^' ~ entity ~ ':\n.*?(?=^\\S|\\Z)', crm_contract_text()) -%}
     {%- if not block -%}
         {%- do exceptions.raise_compiler_error("The input contract knows no entity '" ~ entity ~ "'.") -%}
     {%- endif -%}
