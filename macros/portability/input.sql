@@ -99,6 +99,15 @@
                 {%- do columns.update({row[0] | lower: {'sql': adapter.quote(row[0]), 'type': row[1] if format == 'parquet' else 'VARCHAR'}}) -%}
                 {%- do fields.append("'" ~ row[0].replace("'", "''") ~ "': 'VARCHAR'") -%}
             {%- endfor -%}
+            {%- if columns | list == ['json'] and run_query('select 1 from ' ~ call ~ ') limit 1') | length == 0 -%}
+                {#- An empty list names no columns; it lacks none either. -#}
+                {%- do columns.clear() -%}
+                {%- do fields.clear() -%}
+                {%- for name in entity.input_columns -%}
+                    {%- do columns.update({name: {'sql': name, 'type': 'VARCHAR'}}) -%}
+                    {%- do fields.append("'" ~ name ~ "': 'VARCHAR'") -%}
+                {%- endfor -%}
+            {%- endif -%}
             {%- if format == 'json' -%}
                 {#- Numbers and dates stay the text they are written as. -#}
                 {%- set call = 'read_json([' ~ list | join(', ') ~ '], columns = {' ~ fields | join(', ') ~ '}' -%}

@@ -48,8 +48,8 @@ class InputProject:
                 [
                     "--quiet",
                     "--no-use-colors",
-                    command,
-                    *(["--exclude-resource-type", "unit_test"] if command == "build" else []),
+                    *command.split(),
+                    *(["--exclude-resource-type", "unit_test"] if command.startswith("build") else []),
                     "--select",
                     *select.split(),
                     *("--project-dir", str(ROOT), "--profiles-dir", str(ROOT / "profiles")),
