@@ -45,18 +45,23 @@ def generated_files(root: Path) -> dict[Path, str]:
 
 def generate(root: Path) -> list[Path]:
     """Writes the generated files and returns those that changed."""
-    changed = outdated(root)
+    files = generated_files(root)
+    changed = _differing(root, files)
     for path in changed:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(generated_files(root)[path], encoding="utf-8")
+        (root / path).write_text(files[path], encoding="utf-8")
     return changed
 
 
 def outdated(root: Path) -> list[Path]:
     """The generated files that are missing or differ from what the contract gives: the check mode."""
+    return _differing(root, generated_files(root))
+
+
+def _differing(root: Path, files: Mapping[Path, str]) -> list[Path]:
     return [
         path
-        for path, text in generated_files(root).items()
+        for path, text in files.items()
         if not (root / path).is_file() or (root / path).read_text(encoding="utf-8") != text
     ]
 
@@ -147,4 +152,5 @@ def _conformed(entity: str, spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def _yaml(document: Mapping[str, Any]) -> str:
     head = "# Made from the input contract by `bestand generate`; edit macros/contract/crm_contract.sql instead.\n"
-    return head + yaml.safe_dump(dict(document), sort_keys=False, width=120, allow_unicode=True)
+    body: str = yaml.safe_dump(dict(document), sort_keys=False, width=120, allow_unicode=True)
+    return head + body

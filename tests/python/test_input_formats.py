@@ -1,4 +1,4 @@
-"""Reading the input: formats, folders, schemas, dirty files, time zone, the gate; and what is said when it does not fit."""
+"""Reading the input: formats, folders, schemas, dirty files, time zone, the gate; and what is said of a bad fit."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def mixed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         '{"cancellation_id": "k2", "account_id": "1", "requested_on": "2025-07-01", "comment": "too dear"}\n'
     )
     (folder / "offers.json").write_text("[]")
-    (folder / "plans.csv").write_text("plan|valid_from|list_amount|billing_interval_months|currency\nbasic|2024-01-01|5|1|EUR\n")
+    (folder / "plans.csv").write_text(
+        "plan|valid_from|list_amount|billing_interval_months|currency\nbasic|2024-01-01|5|1|EUR\n"
+    )
     (folder / "features.csv").write_text("feature,is_core\n")
     return folder
 
@@ -106,12 +108,19 @@ def test_every_format_is_read(mixed: Warehouse) -> None:
         "features": (0, 0, 0, 0, 0, 0),
     }
     formats = {row["entity"]: row["input_format"] for row in mixed.rows("select * from staging.stg_crm__inputs")}
-    assert (formats["accounts"], formats["orders"], formats["offers"], formats["contacts"]) == ("parquet", "csv", "json", None)
+    assert (formats["accounts"], formats["orders"], formats["offers"], formats["contacts"]) == (
+        "parquet",
+        "csv",
+        "json",
+        None,
+    )
     accounts = mixed.rows("select account_id, acquired_on, employee_count from conformed.accounts order by account_id")
     assert [(row["account_id"], str(row["acquired_on"]), row["employee_count"]) for row in accounts] == [
         ("1", "2024-01-15", 12), ("3", "None", None),
     ]  # fmt: skip
-    orders = mixed.rows("select order_id, amount, currency, category, ordered_at from conformed.orders order by order_id")
+    orders = mixed.rows(
+        "select order_id, amount, currency, category, ordered_at from conformed.orders order by order_id"
+    )
     assert [(row["order_id"], float(row["amount"]), row["currency"], row["category"]) for row in orders] == [
         ("o1", 10.5, "EUR", None), ("o2", 1.0, "EUR", None), ("o3", 3.0, "EUR", "books"),
     ]  # fmt: skip
@@ -151,7 +160,9 @@ def test_the_gate_stops_before_the_marts(mixed: Warehouse, input_project: InputP
     ), message
     assert stopped.messages().count("rows were refused") == 1
     # raised for this entity, the build goes on in the same database
-    allowed = input_project.run("mixed", DIRTY / "rejected_lines", quarantine_max_share={"default": 0.05, "orders": 0.8})
+    allowed = input_project.run(
+        "mixed", DIRTY / "rejected_lines", quarantine_max_share={"default": 0.05, "orders": 0.8}
+    )
     assert allowed.success, allowed.messages()
     assert _accounting(allowed) == {"accounts": (2, 2, 0, 0, 0, 0), "orders": (2, 2, 0, 0, 0, 7)}
     rejects = allowed.rows("select line, reason, line_count, raw_line from quarantine.reader_rejects order by line")
@@ -179,7 +190,9 @@ def test_the_gate_counts_what_is_wrong_by_itself(input_project: InputProject, tm
     assert "orders: 1 of 10 rows were refused (10.0 %), more than the 9.0 %" in strict.messages()
     assert "Most frequent reason: negative:amount." in strict.messages()
     nonsense = input_project.run("share", folder, command="test", select="validated_orders", quarantine_max_share="few")
-    assert "The var quarantine_max_share gives 'few' for orders; expected a share between 0 and 1." in nonsense.messages()
+    assert (
+        "The var quarantine_max_share gives 'few' for orders; expected a share between 0 and 1." in nonsense.messages()
+    )
 
 
 def test_tables_of_a_schema(input_project: InputProject) -> None:
@@ -247,7 +260,9 @@ def test_broken_files_are_named(input_project: InputProject, case: str, sentence
 
 
 def test_line_ends_of_two_kinds_are_refused_before_anything_is_read(input_project: InputProject) -> None:
-    result = input_project.run("line_ends", DIRTY / "mixed_line_ends", select="stg_crm__inputs reader_rejects validated_orders")
+    result = input_project.run(
+        "line_ends", DIRTY / "mixed_line_ends", select="stg_crm__inputs reader_rejects validated_orders"
+    )
     assert f"file = {DIRTY}/mixed_line_ends/orders.csv" in result.messages()
     assert {node.node.name: str(node.status) for node in result.result.result.results}["validated_orders"] == "skipped"
 
@@ -280,12 +295,22 @@ def test_columns_of_the_wrong_type_are_quarantined(input_project: InputProject) 
             {"crm_files": "fine", "crm_entities": ["accounts", "plan"]},
             "The var crm_entities names 'plan', which the contract does not know; it knows accounts, account_history,",
         ),
-        ({"crm_files": "fine", "crm_entities": "accounts"}, "The var crm_entities is 'accounts'; expected a list of entities"),
-        ({"crm_files": "fine", "crm_extra_columns": "keep"}, "The var crm_extra_columns is 'keep'; expected error or ignore."),
+        (
+            {"crm_files": "fine", "crm_entities": "accounts"},
+            "The var crm_entities is 'accounts'; expected a list of entities",
+        ),
+        (
+            {"crm_files": "fine", "crm_extra_columns": "keep"},
+            "The var crm_extra_columns is 'keep'; expected error or ignore.",
+        ),
     ],
 )
 def test_wrong_settings_get_a_clear_sentence(
-    input_project: InputProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, Any], sentence: str
+    input_project: InputProject,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, Any],
+    sentence: str,
 ) -> None:
     write_rows(tmp_path / "fine", ACCOUNTS)
     write_rows(tmp_path / "only_orders", {"orders": [{"order_id": "o1"}]})
