@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 
 CONTRACT = Path("macros/contract/crm_contract.sql")
+SEEDS = Path("seeds/demo")
 SQL_TYPES = {"text": "string", "decimal": "decimal(18,4)", "rate": "decimal(18,8)"}
 COMMON_COLUMNS = ("recorded_at", "is_deleted", "source_system")
 
@@ -27,7 +29,7 @@ def read_contract(root: Path) -> dict[str, dict[str, Any]]:
 def generated_files(root: Path) -> dict[Path, str]:
     """Every generated file, relative to the project's folder, with its text."""
     contract = read_contract(root)
-    files: dict[Path, str] = {Path("seeds/demo/_demo.yml"): _seeds(contract)}
+    files: dict[Path, str] = {SEEDS / "_demo.yml": _seeds(root, contract)}
     conformed = Path("models/conformed")
     for entity, spec in contract.items():
         for path, call, properties in (
@@ -43,35 +45,51 @@ def generated_files(root: Path) -> dict[Path, str]:
 
 def generate(root: Path) -> list[Path]:
     """Writes the generated files and returns those that changed."""
-    changed = outdated(root)
+    files = generated_files(root)
+    changed = _differing(root, files)
     for path in changed:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(generated_files(root)[path], encoding="utf-8")
+        (root / path).write_text(files[path], encoding="utf-8")
     return changed
 
 
 def outdated(root: Path) -> list[Path]:
     """The generated files that are missing or differ from what the contract gives: the check mode."""
+    return _differing(root, generated_files(root))
+
+
+def _differing(root: Path, files: Mapping[Path, str]) -> list[Path]:
     return [
         path
-        for path, text in generated_files(root).items()
+        for path, text in files.items()
         if not (root / path).is_file() or (root / path).read_text(encoding="utf-8") != text
     ]
 
 
-def _seeds(contract: Mapping[str, Mapping[str, Any]]) -> str:
+def _seeds(root: Path, contract: Mapping[str, Mapping[str, Any]]) -> str:
     return _yaml(
         {
             "seeds": [
                 {
                     "name": f"demo_{entity}",
                     "description": f"Demo CRM: {spec['description']}",
-                    "config": {"column_types": dict.fromkeys([*spec["columns"], *COMMON_COLUMNS], "string")},
+                    "config": {"column_types": dict.fromkeys(_seed_columns(root, entity, spec), "string")},
                 }
                 for entity, spec in contract.items()
             ]
         }
     )
+
+
+def _seed_columns(root: Path, entity: str, spec: Mapping[str, Any]) -> list[str]:
+    """The columns the seed has, in the order of the contract: dbt warns of types for columns it does not find."""
+    known = [*spec["columns"], *COMMON_COLUMNS]
+    path = root / SEEDS / f"demo_{entity}.csv"
+    if not path.is_file():
+        return known
+    with path.open(newline="", encoding="utf-8") as file:
+        header = next(csv.reader(file), [])
+    return [name for name in known if name in header]
 
 
 def _grain(entity: str, spec: Mapping[str, Any]) -> str:
@@ -134,4 +152,5 @@ def _conformed(entity: str, spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def _yaml(document: Mapping[str, Any]) -> str:
     head = "# Made from the input contract by `bestand generate`; edit macros/contract/crm_contract.sql instead.\n"
-    return head + yaml.safe_dump(dict(document), sort_keys=False, width=120, allow_unicode=True)
+    body: str = yaml.safe_dump(dict(document), sort_keys=False, width=120, allow_unicode=True)
+    return head + body

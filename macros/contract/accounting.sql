@@ -77,3 +77,14 @@ select * from final
     {%- endif -%}
     {{ return(share) }}
 {% endmacro %}
+
+{#
+  The relation of reader_rejects without a ref: the gate of an entity must depend on its validated table alone (which
+  itself waits for reader_rejects), else selecting any part of the project would run the gates of all entities.
+#}
+{% macro reader_rejects_relation() %}
+    {%- if execute -%}
+        {%- set node = graph.nodes['model.bestand.reader_rejects'] -%}
+        {{ return(api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias)) }}
+    {%- endif -%}
+{% endmacro %}

@@ -22,7 +22,7 @@
             derived_from the column a null is derived from in the conformed entity
             known_later a fact that becomes known at its own time: null while it lies after the as-of date
 #}
-{% macro crm_contract() %}
+{% macro crm_contract_text() %}
 {% set contract_yaml %}
 accounts:
   needed: required
@@ -400,5 +400,8 @@ erasure_requests:
     subject_id: {type: text, description: Key of the account or contact.}
     requested_on: {type: date, required: true, description: Date of the request.}
 {% endset %}
-{{ return(fromyaml(contract_yaml)) }}
+{{ return(contract_yaml) }}
 {% endmacro %}
+
+{# The whole contract: {entity: {needed, description, key, ..., columns}}. #}
+{% macro crm_contract() %}{{ return(fromyaml(crm_contract_text())) }}{% endmacro %}

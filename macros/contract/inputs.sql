@@ -29,7 +29,7 @@
             entity ~ ' is not supplied, and no mart can do without: expected '
             ~ (crm_files() ~ '/' ~ entity ~ '.parquet, .csv or .json, or a folder ' ~ crm_files() ~ '/' ~ entity ~ '/ of such files'
                 if source == 'files' else 'the table ' ~ crm_schema() ~ '.' ~ entity)
-            ~ (' (does the folder exist?).' if source == 'files' else ' (does the schema exist?).')) -%}
+            ~ ('.' if source == 'files' else ' (does the schema exist?).')) -%}
     {%- endif -%}
     {%- for read in input.reads -%}
         {%- do crm_column_problems(spec, read.columns, read.files, input.problems) -%}
@@ -132,7 +132,9 @@
             {%- do problems.append("The var crm_entities names '" ~ entity ~ "', which the contract does not know; it knows " ~ crm_contract() | join(', ') ~ '.') -%}
         {%- endfor -%}
     {%- endif -%}
-    {%- if execute -%}
+    {%- if execute and source == 'files' and not has_files(crm_files()) -%}
+        {%- do problems.append('The folder ' ~ crm_files() ~ ' (var crm_files) does not exist or is empty.') -%}
+    {%- elif execute -%}
         {%- for entity in crm_contract() -%}
             {%- if source == 'seeds' -%}
                 {%- set supplied = named is none or entity in named -%}

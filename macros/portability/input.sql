@@ -1,11 +1,18 @@
 {#
   Reading files in place, per engine. A "read" is one query source: {sql, columns: {contract name: {sql, type}}, files}.
 
-  files_of_entity  the files of an entity under the folder: [{file, size}]
+  has_files        whether the folder exists and holds anything
+  files_of_entity  the files of an entity under the folder: [{file, name, format}]
   file_reads       their reads, with what is wrong about them: {reads, problems}
   table_columns    the columns of a table: {lower-case name: {sql, type}}; empty when there is no such table
   as_contract_type a column as the contract's type or, where that needs parsing, as text
 #}
+{% macro has_files(folder) %}{{ return(adapter.dispatch('has_files', 'bestand')(folder)) }}{% endmacro %}
+{% macro default__has_files(folder) %}{{ return(true) }}{% endmacro %}
+{% macro duckdb__has_files(folder) %}
+    {{ return(run_query("select file from glob('" ~ folder.replace("'", "''") ~ "/*') limit 1") | length > 0) }}
+{% endmacro %}
+
 {% macro files_of_entity(folder, entity) %}{{ return(adapter.dispatch('files_of_entity', 'bestand')(folder, entity)) }}{% endmacro %}
 {% macro default__files_of_entity(folder, entity) %}
     {%- do exceptions.raise_compiler_error(
@@ -92,6 +99,15 @@
                 {%- do columns.update({row[0] | lower: {'sql': adapter.quote(row[0]), 'type': row[1] if format == 'parquet' else 'VARCHAR'}}) -%}
                 {%- do fields.append("'" ~ row[0].replace("'", "''") ~ "': 'VARCHAR'") -%}
             {%- endfor -%}
+            {%- if columns | list == ['json'] and run_query('select 1 from ' ~ call ~ ') limit 1') | length == 0 -%}
+                {#- An empty list names no columns; it lacks none either. -#}
+                {%- do columns.clear() -%}
+                {%- do fields.clear() -%}
+                {%- for name in entity.input_columns -%}
+                    {%- do columns.update({name: {'sql': name, 'type': 'VARCHAR'}}) -%}
+                    {%- do fields.append("'" ~ name ~ "': 'VARCHAR'") -%}
+                {%- endfor -%}
+            {%- endif -%}
             {%- if format == 'json' -%}
                 {#- Numbers and dates stay the text they are written as. -#}
                 {%- set call = 'read_json([' ~ list | join(', ') ~ '], columns = {' ~ fields | join(', ') ~ '}' -%}
@@ -106,7 +122,7 @@
 {% macro csv_header(path) %}
     {%- set lines = run_query(
         "select line from read_csv(" ~ path ~ ", auto_detect = false, header = false, delim = '\x1f', quote = '', escape = '', "
-        ~ "columns = {'line': 'VARCHAR'}, store_rejects = true, rejects_table = 'crm_header_errors', rejects_scan = 'crm_header_scans') limit 1"
+        ~ "columns = {'line': 'VARCHAR'}, ignore_errors = true, strict_mode = false) limit 1"
     ) -%}
     {%- set line = (lines.columns[0].values()[0] or '').lstrip('\ufeff') if lines | length > 0 else '' -%}
     {{ return(line if line.strip() else none) }}

@@ -26,7 +26,7 @@ read as (
 
 rejected as (
     select coalesce(sum(line_count), 0) as row_count
-    from {{ ref('reader_rejects') }}
+    from {{ reader_rejects_relation() }}
     where entity = '{{ entity }}'
 ),
 
