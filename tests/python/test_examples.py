@@ -117,7 +117,9 @@ def test_files_fit_the_contract(name: str, request: pytest.FixtureRequest) -> No
         }
         assert must_be_there <= set(columns), entity
         keys = ", ".join(entities[entity]["key"])
-        assert example.rows(f"select {keys} from {{{entity}}} group by {keys} having count(*) > 1") == []
+        # As many different hashes as rows: no two rows share a key (quicker than grouping 8 million by it).
+        rows, distinct = example.rows(f"select count(*), count(distinct hash({keys})) from {{{entity}}}")[0]
+        assert rows == distinct > 0, entity
 
 
 @pytest.mark.parametrize("name", list(examples.EXAMPLES))
