@@ -1,5 +1,5 @@
--- One row per customer, won `tenure` months before the as-of date. Gender, age, partner and dependents are not taken over:
--- no mart needs them, and personal data that is not there need not be protected.
+-- One row per customer, won `tenure` months before the as-of date. Gender, age, partner and dependents are not taken
+-- over: no mart needs them, and personal data that is not there need not be protected.
 select
     "customerID" as account_id,
     'b2c_subscription' as business_model,
