@@ -600,6 +600,7 @@ class Oracle:
                 "movement": period.movement,
                 "mrr_commercial_change": period.commercial,
                 "mrr_fx_change": period.fx,
+                **at_start_rates(period),
                 "tenure_months": period.tenure_months,
                 "joined_and_left": period.joined_and_left,
                 "left_and_returned": period.left_and_returned,
@@ -648,6 +649,7 @@ class Oracle:
             counted = {label: sum(p.movement == label for p in accounts) for label in ("new", "churn", "reactivation")}
             lost = -moved["contraction"] - moved["churn"]
             churn_rate = ratio(counted["churn"], customers_start)
+            low, high = wilson(counted["churn"], customers_start)
             leak = None if churn_rate is None else (self.options.growth_goal_monthly + churn_rate) * customers_start
             found.append(
                 {
@@ -670,7 +672,12 @@ class Oracle:
                     "arr_end": 12 * mrr_end,
                     "arpa_end": ratio(mrr_end, customers_end),
                     "customer_churn_rate": churn_rate,
+                    "customer_churn_ci_low": low,
+                    "customer_churn_ci_high": high,
+                    "is_small_base": customers_start < self.options.small_base_threshold,
                     **self._revenue_rates(accounts),
+                    "mrr_retained_net": retained(accounts, net=True),
+                    "mrr_retained_gross": retained(accounts, net=False),
                     "quick_ratio": ratio(moved["new"] + moved["expansion"] + moved["reactivation"], lost),
                     "annualised_churn_rate": None if churn_rate is None else 1 - (1 - churn_rate) ** 12,
                     "new_customers_needed_for_growth": leak,
@@ -680,28 +687,19 @@ class Oracle:
         return found
 
     def _revenue_rates(self, accounts: Sequence[AccountPeriod]) -> dict[str, Any]:
-        """The revenue rates, all at the start's rates, with their numerators."""
+        """The revenue rates, all at the start's rates."""
         base = [period for period in accounts if period.is_active_start]
         start = total(period.mrr_start for period in base)
-        kept = [(period.mrr_start, period.end_at_start_rate) for period in base if period.is_active_end]
-        churned = total(period.mrr_start for period in base if not period.is_active_end)
-        contracted = total(max(before - after, ZERO) for before, after in kept)
-        expanded = total(max(after - before, ZERO) for before, after in kept)
+        churned, contracted, expanded = (
+            total(at_start_rates(period)[part] for period in base) for part in AT_START_RATES
+        )
         won_back = total(period.mrr_end for period in accounts if period.movement == "reactivation")
-        net = total(after for _, after in kept)
-        gross = total(min(before, after) for before, after in kept)
         gained = expanded + (won_back if self.options.reactivation_in_net_churn else ZERO)
         return {
-            "mrr_at_start": start,
-            "mrr_churned": churned,
-            "mrr_contracted": contracted,
-            "mrr_expanded": expanded,
-            "mrr_retained_net": net,
-            "mrr_retained_gross": gross,
             "gross_revenue_churn_rate": ratio(churned + contracted, start),
             "net_revenue_churn_rate": ratio(churned + contracted - gained, start),
-            "nrr": ratio(net, start),
-            "grr": ratio(gross, start),
+            "nrr": ratio(retained(base, net=True), start),
+            "grr": ratio(retained(base, net=False), start),
         }
 
     def churn_by_segment(self, grains: Sequence[str] = ("month", "quarter", "year")) -> list[dict[str, Any]]:
@@ -729,6 +727,8 @@ class Oracle:
                             "ci_low": low,
                             "ci_high": high,
                             "is_small_base": customers < self.options.small_base_threshold,
+                            "mrr_at_start": total(period.mrr_start for period in accounts),
+                            **{part: total(at_start_rates(p)[part] for p in accounts) for part in AT_START_RATES},
                             **self._revenue_rates(accounts),
                             "is_complete": is_complete,
                         }
@@ -914,6 +914,26 @@ class Oracle:
         return found
 
 
+AT_START_RATES = ("mrr_churned", "mrr_contracted", "mrr_expanded")
+
+
+def at_start_rates(period: AccountPeriod) -> dict[str, Decimal]:
+    """What an account active at the start lost and gained, at the start's rates."""
+    change = period.end_at_start_rate - period.mrr_start if period.is_active_start else ZERO
+    left = period.is_active_start and not period.is_active_end
+    return {
+        "mrr_churned": -change if left else ZERO,
+        "mrr_contracted": ZERO if left else max(-change, ZERO),
+        "mrr_expanded": ZERO if left else max(change, ZERO),
+    }
+
+
+def retained(accounts: Iterable[AccountPeriod], *, net: bool) -> Decimal:
+    """The end MRR, at the start's rates, of the accounts active at the start; gross: each capped at its start."""
+    base = [period for period in accounts if period.is_active_start]
+    return total(p.end_at_start_rate if net else min(p.end_at_start_rate, p.mrr_start) for p in base)
+
+
 def movement_label(at_start: bool, at_end: bool, was_active: bool, commercial: Decimal) -> str:
     """The one commercial label of an account between two boundaries. `was_active`: at a boundary before the start."""
     if at_start and at_end:
@@ -934,9 +954,9 @@ def tenure_month(start: dt.date, end: dt.date) -> int:
 
 
 def log_log_interval(survival: float, variance: float) -> tuple[float | None, float | None]:
-    """Greenwood's 95 % interval on the log-log scale; none where the curve stands at 1 or has come down to 0."""
-    if not 0 < survival < 1:
-        return None, None
+    """Greenwood's 95 % interval on the log-log scale; no width while the curve stands at 1, none once it is at 0."""
+    if survival in (0, 1):
+        return (1.0, 1.0) if survival else (None, None)
     theta = Z_95 * math.sqrt(variance) / math.log(survival)
     return survival ** math.exp(-theta), survival ** math.exp(theta)
 

@@ -86,6 +86,7 @@ def case(
         histories.write(work / "files", packed),
         options.as_of.isoformat(),
         select=SELECTED,
+        exclude="resource_type:test",
         segment_dimensions=list(options.segment_dimensions),
         **{name: getattr(options, name) for name in VARIABLES},
     )

@@ -22,6 +22,7 @@ def build(work: Path, found: list[examples.Example], **variables: Any) -> Wareho
         histories.write(work / "files", examples.inputs(found)),
         examples.AS_OF.isoformat(),
         select=" ".join(f"+{mart}" for mart in MARTS),
+        exclude="resource_type:test",
         segment_dimensions=["industry", "plan", "contract_length"],
         **variables,
     )
