@@ -1,0 +1,95 @@
+# Only python3 (3.11 or later), pip and make are assumed; everything else goes into .venv.
+# A development shell of another kind: make PYTHON=python3.12 VENV=.venv-312 test
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DUCKDB15 := .cache/duckdb-1.5
+UV := .cache/uv
+TEST_DEMO := .cache/test-demo
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install build test test-fast test-all lint format lock generate demo-data docs clean
+
+help:  ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+install: $(INSTALLED)  ## Make the environment in .venv (hash-locked; quick when up to date)
+
+# pip of the given Python fills the environment, so a Python whose venv module lacks ensurepip (Debian's) will do.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Bestand needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." \
+			"Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { \
+		echo "Bestand needs pip for '$(PYTHON)' (on Debian and Ubuntu: apt-get install python3-pip)." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet --require-hashes --requirement requirements.lock
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+build: $(INSTALLED)  ## Build the marts of the demo in bestand.duckdb and show their headline numbers
+	@$(BIN)/bestand build
+
+lint: $(INSTALLED)  ## Check SQL, YAML and Python for form, portability and types
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/python -m bestand.lint
+	@$(BIN)/bestand generate --check
+
+format: $(INSTALLED)  ## Put Python and SQL into the project's form
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+	BESTAND_DATABASE=:memory: $(BIN)/sqlfluff fix --quiet --processes 2 models tests/data
+
+# One build of the demo with all data tests and unit tests serves every test that reads it.
+test: lint $(DUCKDB15)/.installed  ## Everything that pip alone can prove: lint, dbt build and unit tests, pytest
+	@rm -rf $(TEST_DEMO) && mkdir -p $(TEST_DEMO)
+	BESTAND_DATABASE=$(TEST_DEMO)/bestand.duckdb DBT_TARGET_PATH=$(TEST_DEMO)/target DBT_LOG_PATH=$(TEST_DEMO)/logs \
+		$(BIN)/bestand build --unit-tests
+	BESTAND_TEST_DEMO=$(TEST_DEMO) $(BIN)/python -m pytest
+
+test-fast: $(INSTALLED)  ## The tests that take less than three minutes, for work
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	$(BIN)/python -m pytest -m "not slow and not duckdb15"
+
+test-all: test  ## make test, and what needs system packages (today nothing does)
+
+lock: $(UV)/bin/uv  ## Renew requirements.lock and requirements-duckdb15.lock from their .in files
+	$(UV)/bin/uv pip compile requirements.in --output-file requirements.lock $(LOCK_OPTIONS)
+	$(UV)/bin/uv pip compile requirements-duckdb15.in --output-file requirements-duckdb15.lock $(LOCK_OPTIONS)
+
+# Extras stay in the lock: older pips do not find mashumaro[msgpack] in a pinned mashumaro.
+LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-header --no-strip-extras --quiet
+
+$(UV)/bin/uv:
+	$(PYTHON) -m pip install --quiet --target $(UV) uv
+
+# The second DuckDB version stands beside the environment, in front of it on the path of one subprocess.
+$(DUCKDB15)/.installed: requirements-duckdb15.lock | $(INSTALLED)
+	@rm -rf $(DUCKDB15)
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet --no-deps --require-hashes --target $(DUCKDB15) \
+		--requirement requirements-duckdb15.lock
+	@touch $@
+
+generate: $(INSTALLED)  ## Write the models and yml that follow from the input contract
+	@$(BIN)/bestand generate
+
+demo-data: $(INSTALLED)  ## Write the demo CRM to seeds/demo
+	@$(BIN)/bestand demo-data
+
+docs: $(INSTALLED)  ## Write docs/marts, docs/coverage.md and the cohort picture from the project
+	@$(BIN)/bestand docs
+	@$(BIN)/bestand build
+	@$(BIN)/bestand plot cohorts --out docs/images/cohort_triangle.png --label "Demo data"
+
+clean:  ## Remove what builds and tests have made (the environment stays; remove .venv by hand)
+	rm -rf target logs .cache .pytest_cache .hypothesis .ruff_cache .mypy_cache build *.egg-info
+	rm -f bestand.duckdb bestand.duckdb.wal
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,114 @@
+"""Runs dbt in-process, shows how far it is, and says in a few lines what went wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt_common.events.base_types import EventMsg
+from rich.console import Console
+
+from . import paths
+
+GOOD = ("success", "pass", "skipped", "no-op", "warn", "partial success")
+LINES_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a dbt command ended: its exit code, the first error readable, and what else failed."""
+
+    exit_code: int
+    counts: Mapping[str, int]
+    error: str = ""
+    also_failed: tuple[str, ...] = ()
+    skipped: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+def run_dbt(
+    command: str, *arguments: str, variables: Mapping[str, Any], console: Console, verbose: bool = False
+) -> Outcome:
+    """Runs one dbt command on the project with the database of BESTAND_DATABASE."""
+    order = [
+        *(() if verbose else ("--quiet",)),
+        command,
+        *arguments,
+        "--project-dir", str(paths.ROOT),
+        "--profiles-dir", str(paths.ROOT / "profiles"),
+        "--target-path", str(paths.target()),
+        "--log-path", str(paths.logs()),
+        "--vars", json.dumps(dict(variables), default=str),
+    ]  # fmt: skip
+    with _database_in_environment(), console.status("Reading the project ...") as status:
+
+        def show(event: EventMsg) -> None:
+            if event.info.name == "LogStartLine":
+                data = event.data
+                status.update(f"{data.index} of {data.total}: {data.description}")
+
+        if verbose:
+            status.stop()
+        result = dbtRunner(callbacks=[] if verbose else [show]).invoke(order)
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    return _outcome(result)
+
+
+@contextmanager
+def _database_in_environment() -> Iterator[None]:
+    """The profile reads BESTAND_DATABASE; a relative one holds from the project root, wherever the command is run."""
+    before = os.environ.get("BESTAND_DATABASE")
+    os.environ["BESTAND_DATABASE"] = str(paths.database())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["BESTAND_DATABASE"]
+        else:
+            os.environ["BESTAND_DATABASE"] = before
+
+
+def _outcome(result: dbtRunnerResult) -> Outcome:
+    results: Sequence[Any] = getattr(result.result, "results", None) or []
+    counts: dict[str, int] = {}
+    failed = []
+    for one in results:
+        status = str(one.status)
+        counts[status] = counts.get(status, 0) + 1
+        if status not in GOOD:
+            failed.append(one)
+    warnings = tuple(one.node.name for one in results if str(one.status) == "warn")
+    if result.success:
+        return Outcome(0, counts, warnings=warnings)
+    if failed:
+        return Outcome(
+            1,
+            counts,
+            error=_describe(failed[0]),
+            also_failed=tuple(one.node.name for one in failed[1:]),
+            skipped=counts.get("skipped", 0),
+            warnings=warnings,
+        )
+    return Outcome(2, counts, error=_shortened(str(result.exception or "dbt gave no reason; see its log")))
+
+
+def _describe(one: Any) -> str:
+    where = getattr(one.node, "original_file_path", "")
+    lines = [f"{one.node.resource_type} {one.node.name} ({where}): {one.status}", _shortened(str(one.message or ""))]
+    compiled = getattr(one.node, "compiled_path", None)
+    if str(one.status) == "fail" and compiled:
+        lines.append(f"  The rows that fail it: {compiled}")
+    return "\n".join(line for line in lines if line.strip())
+
+
+def _shortened(message: str) -> str:
+    lines = [f"  {line.strip()}" for line in message.splitlines() if line.strip()]
+    if len(lines) > LINES_SHOWN:
+        lines = [*lines[:LINES_SHOWN], f"  ... {len(lines) - LINES_SHOWN} more lines in {paths.logs() / 'dbt.log'}"]
+    return "\n".join(lines)
