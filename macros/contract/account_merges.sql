@@ -14,7 +14,12 @@
         {%- for hop in hops %}
         hop_{{ hop }}.account_id as hop_{{ hop }},
         {%- endfor %}
-        coalesce({% for hop in hops | reverse %}hop_{{ hop }}.account_id, {% endfor %}start.account_id) as surviving_account_id,
+        coalesce(
+            {%- for hop in hops | reverse %}
+            hop_{{ hop }}.account_id,
+            {%- endfor %}
+            start.account_id
+        ) as surviving_account_id,
         case
             {%- for hop in hops | reverse %}
             when hop_{{ hop }}.account_id is not null then hop_{{ hop }}.merged_into
@@ -147,7 +152,8 @@ settled as (
             when contested.own_reasons is not null then 'quarantined'
             when contested.is_not_yet_known then 'not_yet_known'
             when contested.copy_number > 1 or faults.fault is not null then 'quarantined'
-            when contested.known_at < newest_sound.newest_sound_at or coalesce(contested.is_deleted, false) then 'superseded'
+            when contested.known_at < newest_sound.newest_sound_at then 'superseded'
+            when coalesce(contested.is_deleted, false) then 'superseded'
             else 'accepted'
         end as disposition
     from contested

@@ -30,8 +30,9 @@ counted as (
         {%- endif %} as rows_of_merged_accounts,
         count(case when disposition = 'quarantined' and {{ only_parent_reasons('reasons') }} then 1 end)
             as rows_parent_quarantined,
-        max(case when disposition in ('accepted', 'superseded') and known_at > timestamp '1900-01-01 00:00:00' then known_at end)
-            as newest_recorded_at
+        max(case
+            when disposition in ('accepted', 'superseded') and known_at > timestamp '1900-01-01 00:00:00' then known_at
+        end) as newest_recorded_at
     from {{ ref('validated_' ~ entity) }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
@@ -62,8 +63,7 @@ select * from final
 {# True for a row that is quarantined only because its account or contact is. #}
 {% macro only_parent_reasons(reasons) -%}
     {{ reasons }} in (
-        'parent_quarantined', 'parent_deleted', 'parent_quarantined,parent_deleted', 'parent_deleted,parent_quarantined',
-        'parent_quarantined,parent_quarantined', 'parent_deleted,parent_deleted'
+        'parent_quarantined', 'parent_deleted'
     )
 {%- endmacro %}
 
@@ -73,7 +73,8 @@ select * from final
     {%- set share = setting.get(entity, setting.get('default', 0.05)) if setting is mapping else setting -%}
     {%- if share is not number or share < 0 or share > 1 -%}
         {%- do exceptions.raise_compiler_error(
-            "The var quarantine_max_share gives '" ~ share ~ "' for " ~ entity ~ '; expected a share between 0 and 1.') -%}
+            "The var quarantine_max_share gives '" ~ share ~ "' for " ~ entity
+            ~ '; expected a share between 0 and 1.') -%}
     {%- endif -%}
     {{ return(share) }}
 {% endmacro %}
@@ -88,3 +89,21 @@ select * from final
         {{ return(api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias)) }}
     {%- endif -%}
 {% endmacro %}
+
+{# What the gate says, as an SQL expression over its measures. #}
+{% macro quarantine_message(model, entity, allowed) -%}
+    concat(
+        '{{ entity }}: ', cast(rows_refused as string), ' of ', cast(rows_total as string), ' rows were refused (',
+        cast(round(rows_refused * 1e2 / rows_total, 1) as string),
+        ' %), more than the {{ (allowed * 100) | round(4) }} % that the var quarantine_max_share allows. ',
+        case
+            when rows_rejected > 0
+                then concat(
+                    cast(rows_rejected as string), ' of them by the file reader (see quarantine.reader_rejects). '
+                )
+            else ''
+        end,
+        coalesce(concat('Most frequent reason: ', top_reason, '. '), ''),
+        'The rows: select reasons, raw_row from {{ model }} where disposition = ''quarantined''.'
+    )
+{%- endmacro %}

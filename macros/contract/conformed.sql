@@ -1,6 +1,7 @@
 {#
   The accepted rows of an entity, as everything downstream reads them: without test accounts; facts that lie after the
-  as-of date are null. Entities that describe an account (itself, its attributes, its manager) keep the surviving account's rows only.
+  as-of date are null. Entities that describe an account (itself, its attributes, its manager) keep the surviving
+  account's rows only.
 #}
 {% macro conformed(entity) %}
 {%- set spec = crm_entity(entity) -%}

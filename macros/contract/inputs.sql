@@ -1,11 +1,11 @@
 {#
   Where an entity's rows come from, found out when a node runs, never when the project is parsed:
-    {is_supplied, format, origin, reads: [{sql, columns, files}], problems: [sentence]}
+    {is_supplied, format, reads: [{sql, columns, files}], problems: [sentence]}
 #}
 {% macro crm_input(entity) %}
     {%- set spec = crm_entity(entity) -%}
     {%- set source = crm_source() -%}
-    {%- set input = {'is_supplied': false, 'format': none, 'origin': none, 'reads': [], 'problems': []} -%}
+    {%- set input = {'is_supplied': false, 'format': none, 'reads': [], 'problems': []} -%}
     {%- set named = var('crm_entities', none) -%}
     {%- if named is not none and entity not in named -%}
         {#- not supplied, by the user's own word -#}
@@ -18,18 +18,22 @@
         {%- if columns -%}
             {%- set quoted = [] -%}
             {%- for part in place + [entity] -%}{%- do quoted.append(adapter.quote(part)) -%}{%- endfor -%}
-            {%- do input.update({'is_supplied': true, 'format': 'table', 'origin': origin}) -%}
+            {%- do input.update({'is_supplied': true, 'format': 'table'}) -%}
             {%- do input.reads.append({'sql': quoted | join('.'), 'columns': columns, 'files': [origin]}) -%}
         {%- elif named is not none -%}
-            {%- do input.problems.append(origin ~ ': the table does not exist, but the var crm_entities names ' ~ entity ~ '.') -%}
+            {%- do input.problems.append(
+                origin ~ ': the table does not exist, but the var crm_entities names ' ~ entity ~ '.') -%}
         {%- endif -%}
     {%- endif -%}
     {%- if not input.is_supplied and not input.problems and spec.needed == 'required' -%}
         {%- do input.problems.append(
             entity ~ ' is not supplied, and no mart can do without: expected '
-            ~ (crm_files() ~ '/' ~ entity ~ '.parquet, .csv or .json, or a folder ' ~ crm_files() ~ '/' ~ entity ~ '/ of such files'
-                if source == 'files' else 'the table ' ~ crm_schema() ~ '.' ~ entity)
-            ~ ('.' if source == 'files' else ' (does the schema exist?).')) -%}
+            ~ (
+                crm_files() ~ '/' ~ entity ~ '.parquet, .csv or .json, or a folder ' ~ crm_files() ~ '/' ~ entity
+                ~ '/ of such files.'
+                if source == 'files'
+                else 'the table ' ~ crm_schema() ~ '.' ~ entity ~ ' (does the schema exist?).'
+            )) -%}
     {%- endif -%}
     {%- for read in input.reads -%}
         {%- do crm_column_problems(spec, read.columns, read.files, input.problems) -%}
@@ -41,7 +45,6 @@
     {%- set found = files_of_entity(crm_files(), spec.name) -%}
     {%- set readable = found | selectattr('format', 'in', ['parquet', 'csv', 'json']) | list -%}
     {%- set formats = readable | map(attribute='format') | unique | sort -%}
-    {%- set top_level = readable | selectattr('name', 'equalto', spec.name ~ '.' ~ formats[0]) | list if formats else [] -%}
     {%- if formats | length > 1 -%}
         {%- do input.problems.append(
             spec.name ~ ': files of several formats (' ~ readable | map(attribute='file') | join(', ')
@@ -51,8 +54,7 @@
     {%- elif readable -%}
         {%- set read = file_reads(formats[0], readable, spec) -%}
         {%- do input.update({
-            'is_supplied': true, 'format': formats[0], 'origin': readable | map(attribute='file') | join(', '),
-            'reads': read.reads, 'problems': read.problems
+            'is_supplied': true, 'format': formats[0], 'reads': read.reads, 'problems': read.problems
         }) -%}
     {%- elif must_exist -%}
         {%- do input.problems.append(
@@ -69,13 +71,15 @@
     {%- set where = files | join(', ') -%}
     {%- if missing -%}
         {%- do problems.append(
-            where ~ ': ' ~ ('column ' if missing | length == 1 else 'columns ') ~ missing | join(', ') ~ ' missing; expected '
-            ~ spec.columns | join(', ') ~ ' (needed: ' ~ spec.needed_columns | join(', ') ~ '), found ' ~ columns | join(', ') ~ '.') -%}
+            where ~ ': ' ~ ('column ' if missing | length == 1 else 'columns ') ~ missing | join(', ')
+            ~ ' missing; expected ' ~ spec.columns | join(', ') ~ ' (needed: ' ~ spec.needed_columns | join(', ')
+            ~ '), found ' ~ columns | join(', ') ~ '.') -%}
     {%- endif -%}
     {%- if extra and policy == 'error' -%}
         {%- do problems.append(
-            where ~ ': unknown ' ~ ('column ' if extra | length == 1 else 'columns ') ~ extra | join(', ') ~ '; expected '
-            ~ spec.input_columns | join(', ') ~ ". Rename what is meant, or leave the rest out with the var crm_extra_columns: ignore.") -%}
+            where ~ ': unknown ' ~ ('column ' if extra | length == 1 else 'columns ') ~ extra | join(', ')
+            ~ '; expected ' ~ spec.input_columns | join(', ')
+            ~ '. Rename what is meant, or leave the rest out with the var crm_extra_columns: ignore.') -%}
     {%- endif -%}
 {% endmacro %}
 
@@ -83,7 +87,8 @@
 {% macro crm_source() %}
     {%- set source = var('crm_source', 'seeds') -%}
     {%- if source not in ['seeds', 'files', 'schema'] -%}
-        {%- do exceptions.raise_compiler_error("The var crm_source is '" ~ source ~ "'; expected seeds, files or schema.") -%}
+        {%- do exceptions.raise_compiler_error(
+            "The var crm_source is '" ~ source ~ "'; expected seeds, files or schema.") -%}
     {%- endif -%}
     {{ return(source) }}
 {% endmacro %}
@@ -92,7 +97,8 @@
     {%- set folder = var('crm_files', none) -%}
     {%- if not folder -%}
         {%- do exceptions.raise_compiler_error(
-            "The var crm_files is missing: with crm_source 'files' it names the folder that holds <entity>.parquet, .csv or .json.") -%}
+            "The var crm_files is missing: with crm_source 'files' it names the folder that holds"
+            ~ ' <entity>.parquet, .csv or .json.') -%}
     {%- endif -%}
     {{ return((folder | string).rstrip('/')) }}
 {% endmacro %}
@@ -101,7 +107,8 @@
     {%- set schema = var('crm_schema', none) -%}
     {%- if not schema -%}
         {%- do exceptions.raise_compiler_error(
-            "The var crm_schema is missing: with crm_source 'schema' it names the schema (or database.schema) that holds one table per entity.") -%}
+            "The var crm_schema is missing: with crm_source 'schema' it names the schema (or database.schema) that"
+            ~ ' holds one table per entity.') -%}
     {%- endif -%}
     {{ return(schema | string) }}
 {% endmacro %}
@@ -122,14 +129,19 @@
     {%- set named = var('crm_entities', none) -%}
     {%- set policy = var('crm_extra_columns', 'error') -%}
     {%- if policy not in ['error', 'ignore'] -%}
-        {%- do exceptions.raise_compiler_error("The var crm_extra_columns is '" ~ policy ~ "'; expected error or ignore.") -%}
+        {%- do exceptions.raise_compiler_error(
+            "The var crm_extra_columns is '" ~ policy ~ "'; expected error or ignore.") -%}
     {%- endif -%}
     {%- if named is not none -%}
         {%- if named is string or named is not sequence -%}
-            {%- do exceptions.raise_compiler_error("The var crm_entities is '" ~ named ~ "'; expected a list of entities, such as [accounts, subscriptions].") -%}
+            {%- do exceptions.raise_compiler_error(
+                "The var crm_entities is '" ~ named
+                ~ "'; expected a list of entities, such as [accounts, subscriptions].") -%}
         {%- endif -%}
         {%- for entity in named if entity not in crm_contract() -%}
-            {%- do problems.append("The var crm_entities names '" ~ entity ~ "', which the contract does not know; it knows " ~ crm_contract() | join(', ') ~ '.') -%}
+            {%- do problems.append(
+                "The var crm_entities names '" ~ entity ~ "', which the contract does not know; it knows "
+                ~ crm_contract() | join(', ') ~ '.') -%}
         {%- endfor -%}
     {%- endif -%}
     {%- if execute and source == 'files' and not has_files(crm_files()) -%}
@@ -138,7 +150,7 @@
         {%- for entity in crm_contract() -%}
             {%- if source == 'seeds' -%}
                 {%- set supplied = named is none or entity in named -%}
-                {%- do inputs.update({entity: {'is_supplied': supplied, 'format': 'seed', 'origin': 'demo_' ~ entity if supplied, 'reads': []}}) -%}
+                {%- do inputs.update({entity: {'is_supplied': supplied, 'format': 'seed' if supplied else none}}) -%}
             {%- else -%}
                 {%- set input = crm_input(entity) -%}
                 {%- do inputs.update({entity: input}) -%}

@@ -11,7 +11,9 @@
         {%- set columns = {} -%}
         {%- if execute -%}
             {%- for column in adapter.get_columns_in_relation(seed) -%}
-                {%- do columns.update({column.name | lower: {'sql': adapter.quote(column.name), 'type': column.dtype}}) -%}
+                {%- do columns.update({
+                    column.name | lower: {'sql': adapter.quote(column.name), 'type': column.dtype}
+                }) -%}
             {%- endfor -%}
             {%- if columns -%}
                 {%- set problems = [] -%}
@@ -21,7 +23,9 @@
         {%- endif -%}
         {%- if not columns -%}
             {#- The seed is not loaded yet (dbt compile on a fresh database): all columns are taken to be there. -#}
-            {%- for name in spec.input_columns -%}{%- do columns.update({name: {'sql': name, 'type': 'VARCHAR'}}) -%}{%- endfor -%}
+            {%- for name in spec.input_columns -%}
+                {%- do columns.update({name: {'sql': name, 'type': 'VARCHAR'}}) -%}
+            {%- endfor -%}
         {%- endif -%}
         {%- do reads.append({'sql': seed, 'columns': columns}) -%}
     {%- endif -%}

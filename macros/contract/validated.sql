@@ -1,7 +1,8 @@
 {# The moment something dated by a column became knowable, in UTC; dates count from local midnight. #}
 {% macro crm_event_moment(spec) %}
     {%- set column = spec.columns[spec.event_time] -%}
-    {{ return(local_to_utc('cast(' ~ spec.event_time ~ ' as timestamp)') if column.type == 'date' else spec.event_time) }}
+    {%- set midnight = 'cast(' ~ spec.event_time ~ ' as timestamp)' -%}
+    {{ return(local_to_utc(midnight) if column.type == 'date' else spec.event_time) }}
 {% endmacro %}
 
 {% macro crm_known_at(spec) -%}
@@ -27,14 +28,18 @@
     {%- set key_tests = [] -%}
     {%- for name, column in spec.input_columns.items() -%}
         {%- set is_blank = "(raw_" ~ name ~ " is null or trim(cast(raw_" ~ name ~ " as string)) = '')" -%}
-        {%- set is_missing = name ~ ' is null' if column.type == 'text' else '(' ~ name ~ ' is null and ' ~ is_blank ~ ')' -%}
+        {%- set is_missing = name ~ ' is null' -%}
+        {%- if column.type != 'text' -%}
+            {%- set is_missing = '(' ~ is_missing ~ ' and ' ~ is_blank ~ ')' -%}
+        {%- endif -%}
         {%- if name in spec.key and not column.get('nullable') -%}
             {%- do key_tests.append(is_missing) -%}
         {%- elif column.get('required') -%}
             {%- do missing.append({'test': is_missing, 'code': 'missing_value:' ~ name}) -%}
         {%- endif -%}
         {%- if column.type != 'text' -%}
-            {%- do unparsable.append({'test': '(' ~ name ~ ' is null and not ' ~ is_blank ~ ')', 'code': 'unparsable:' ~ name}) -%}
+            {%- do unparsable.append({
+                'test': '(' ~ name ~ ' is null and not ' ~ is_blank ~ ')', 'code': 'unparsable:' ~ name}) -%}
         {%- endif -%}
     {%- endfor -%}
     {%- set texts = spec.text_columns + ['source_system'] -%}
@@ -42,11 +47,13 @@
         'test': has_broken_text(texts[0] if texts | length == 1 else "concat_ws(' ', " ~ texts | join(', ') ~ ')'),
         'code': 'broken_encoding'}) -%}
     {%- for name in texts -%}
-        {%- set limit = spec.input_columns[name].get('max_length', 255 if name in spec.key or name[-3:] == '_id' else 1000) -%}
+        {%- set usual = 255 if name in spec.key or name[-3:] == '_id' else 1000 -%}
+        {%- set limit = spec.input_columns[name].get('max_length', usual) -%}
         {%- do others.append({'test': 'length(' ~ name ~ ') > ' ~ limit, 'code': 'over_long:' ~ name}) -%}
     {%- endfor -%}
     {%- for name, column in spec.columns.items() if column.get('values') -%}
-        {%- do others.append({'test': name ~ " not in ('" ~ column['values'] | join("', '") ~ "')", 'code': 'not_in_list:' ~ name}) -%}
+        {%- do others.append({
+            'test': name ~ " not in ('" ~ column['values'] | join("', '") ~ "')", 'code': 'not_in_list:' ~ name}) -%}
     {%- endfor -%}
     {%- set currency_tests = [] -%}
     {%- for name, column in spec.columns.items() if column.get('currency') -%}
@@ -62,13 +69,15 @@
         {%- do others.append({'test': name ~ ' <= 0', 'code': 'not_positive:' ~ name}) -%}
     {%- endfor -%}
     {%- for pair in spec.get('order', []) -%}
-        {%- do others.append({'test': pair[0] ~ ' > ' ~ pair[1], 'code': 'impossible_date_order:' ~ pair[0] ~ '/' ~ pair[1]}) -%}
+        {%- do others.append({
+            'test': pair[0] ~ ' > ' ~ pair[1], 'code': 'impossible_date_order:' ~ pair[0] ~ '/' ~ pair[1]}) -%}
     {%- endfor -%}
     {%- if spec.get('knowledge') == 'event' -%}
         {%- do others.append({
             'test': crm_event_moment(spec) ~ " > recorded_at + interval '1' day", 'code': 'event_after_recorded'}) -%}
     {%- endif -%}
-    {{ return([{'test': '(' ~ key_tests | join(' or ') ~ ')', 'code': 'missing_key'}] + missing + unparsable + others) }}
+    {%- set missing_key = {'test': '(' ~ key_tests | join(' or ') ~ ')', 'code': 'missing_key'} -%}
+    {{ return([missing_key] + missing + unparsable + others) }}
 {% endmacro %}
 
 {#

@@ -13,10 +13,13 @@
     {{ return(run_query("select file from glob('" ~ folder.replace("'", "''") ~ "/*') limit 1") | length > 0) }}
 {% endmacro %}
 
-{% macro files_of_entity(folder, entity) %}{{ return(adapter.dispatch('files_of_entity', 'bestand')(folder, entity)) }}{% endmacro %}
+{% macro files_of_entity(folder, entity) %}
+    {{- return(adapter.dispatch('files_of_entity', 'bestand')(folder, entity)) -}}
+{% endmacro %}
 {% macro default__files_of_entity(folder, entity) %}
     {%- do exceptions.raise_compiler_error(
-        "crm_source 'files' reads files with DuckDB; this is " ~ target.type ~ ": load them and use crm_source 'schema'.") -%}
+        "crm_source 'files' reads files with DuckDB; this is " ~ target.type
+        ~ ": load them and use crm_source 'schema'.") -%}
 {% endmacro %}
 {% macro duckdb__files_of_entity(folder, entity) %}
     {%- set base = folder.replace("'", "''").rstrip('/') ~ '/' ~ entity -%}
@@ -33,20 +36,23 @@
     {{ return(files) }}
 {% endmacro %}
 
-{% macro file_reads(format, files, entity) %}{{ return(adapter.dispatch('file_reads', 'bestand')(format, files, entity)) }}{% endmacro %}
+{% macro file_reads(format, files, entity) %}
+    {{- return(adapter.dispatch('file_reads', 'bestand')(format, files, entity)) -}}
+{% endmacro %}
 {% macro duckdb__file_reads(format, files, entity) %}
     {%- set reads = [] -%}
     {%- set problems = [] -%}
     {%- set list = [] -%}
     {%- for file in files -%}{%- do list.append("'" ~ file.file.replace("'", "''") ~ "'") -%}{%- endfor -%}
-    {%- set sizes = run_query("select size from read_blob([" ~ list | join(', ') ~ "]) where size = 0") -%}
     {%- if format == 'csv' -%}
         {#- Files may differ in the order of their columns: one read per header. -#}
         {%- set by_header = {} -%}
         {%- for file in files -%}
             {%- set header = csv_header(list[loop.index0]) -%}
             {%- if header is none -%}
-                {%- do problems.append(file.file ~ ': the file is empty; expected a header line with the columns of ' ~ entity.name ~ '.') -%}
+                {%- do problems.append(
+                    file.file ~ ': the file is empty; expected a header line with the columns of '
+                    ~ entity.name ~ '.') -%}
             {%- else -%}
                 {%- if header not in by_header -%}{%- do by_header.update({header: []}) -%}{%- endif -%}
                 {%- do by_header[header].append(loop.index0) -%}
@@ -57,15 +63,20 @@
             {%- set best = {'count': -1, 'delimiter': ',', 'names': []} -%}
             {%- for delimiter in [',', ';', '\t', '|'] -%}
                 {%- set names = [] -%}
-                {%- for name in header.split(delimiter) -%}{%- do names.append(name.strip().strip('"').strip() | lower) -%}{%- endfor -%}
+                {%- for name in header.split(delimiter) -%}
+                    {%- do names.append(name.strip().strip('"').strip() | lower) -%}
+                {%- endfor -%}
                 {%- set known = names | select('in', entity.input_columns) | list | length -%}
-                {%- if known > best.count -%}{%- do best.update({'count': known, 'delimiter': delimiter, 'names': names}) -%}{%- endif -%}
+                {%- if known > best.count -%}
+                    {%- do best.update({'count': known, 'delimiter': delimiter, 'names': names}) -%}
+                {%- endif -%}
             {%- endfor -%}
             {%- set columns = {} -%}
             {%- set fields = [] -%}
             {%- for name in best.names -%}
                 {%- if name in columns -%}
-                    {%- do problems.append(files[numbers[0]].file ~ ": the column '" ~ name ~ "' occurs twice in the header.") -%}
+                    {%- do problems.append(
+                        files[numbers[0]].file ~ ": the column '" ~ name ~ "' occurs twice in the header.") -%}
                 {%- else -%}
                     {%- do columns.update({name: {'sql': adapter.quote(name), 'type': 'VARCHAR'}}) -%}
                 {%- endif -%}
@@ -77,26 +88,27 @@
                 {%- do paths.append(list[number]) -%}
                 {%- do originals.append(files[number].file) -%}
             {%- endfor -%}
-            {#- A line that cannot be read is stored, not fatal (store_rejects). ignore_errors would be simpler, but
-                after a broken quote it silently drops the good lines that follow (seen with DuckDB 1.5.5 and 2.0.0). -#}
+            {#- A line that cannot be read is stored, not fatal (store_rejects). ignore_errors would be simpler, but after
+                a broken quote it silently drops the good lines that follow; strict_mode = false would swallow lines into
+                a value (both seen with DuckDB 1.5.5 and 2.0.0). -#}
             {%- set call -%}
-                read_csv([{{ paths | join(', ') }}], auto_detect = false, header = true, delim = '{{ best.delimiter }}', quote = '"', escape = '"', columns = {{ '{' ~ fields | join(', ') ~ '}' }}, store_rejects = true
+                read_csv([{{ paths | join(', ') }}], auto_detect = false, header = true, delim = '{{ best.delimiter }}',
+                    quote = '"', escape = '"', columns = {{ '{' ~ fields | join(', ') ~ '}' }}, store_rejects = true
             {%- endset -%}
             {%- do reads.append({'sql': call ~ ')', 'open_call': call, 'columns': columns, 'files': originals}) -%}
         {%- endfor -%}
     {%- else -%}
-        {%- if sizes | length > 0 -%}
-            {%- for file in files -%}
-                {%- set size = run_query("select size from read_blob(" ~ list[loop.index0] ~ ")").columns[0].values()[0] -%}
-                {%- if size == 0 -%}{%- do problems.append(file.file ~ ': the file is empty (0 bytes).') -%}{%- endif -%}
-            {%- endfor -%}
+        {%- set hollow = run_query('select filename from read_blob([' ~ list | join(', ') ~ ']) where size = 0') -%}
+        {%- if hollow | length > 0 -%}
+            {%- for row in hollow -%}{%- do problems.append(row[0] ~ ': the file is empty (0 bytes).') -%}{%- endfor -%}
         {%- else -%}
             {%- set reader = 'read_parquet' if format == 'parquet' else 'read_json' -%}
             {%- set call = reader ~ '([' ~ list | join(', ') ~ '], union_by_name = true' -%}
             {%- set columns = {} -%}
             {%- set fields = [] -%}
             {%- for row in run_query('describe select * from ' ~ call ~ ')') -%}
-                {%- do columns.update({row[0] | lower: {'sql': adapter.quote(row[0]), 'type': row[1] if format == 'parquet' else 'VARCHAR'}}) -%}
+                {%- set type = row[1] if format == 'parquet' else 'VARCHAR' -%}
+                {%- do columns.update({row[0] | lower: {'sql': adapter.quote(row[0]), 'type': type}}) -%}
                 {%- do fields.append("'" ~ row[0].replace("'", "''") ~ "': 'VARCHAR'") -%}
             {%- endfor -%}
             {%- if columns | list == ['json'] and run_query('select 1 from ' ~ call ~ ') limit 1') | length == 0 -%}
@@ -112,7 +124,8 @@
                 {#- Numbers and dates stay the text they are written as. -#}
                 {%- set call = 'read_json([' ~ list | join(', ') ~ '], columns = {' ~ fields | join(', ') ~ '}' -%}
             {%- endif -%}
-            {%- do reads.append({'sql': call ~ ')', 'columns': columns, 'files': files | map(attribute='file') | list}) -%}
+            {%- do reads.append({
+                'sql': call ~ ')', 'columns': columns, 'files': files | map(attribute='file') | list}) -%}
         {%- endif -%}
     {%- endif -%}
     {{ return({'reads': reads, 'problems': problems}) }}
@@ -121,14 +134,17 @@
 {# The first line of a CSV file; none when there is none. `path` is an SQL literal. #}
 {% macro csv_header(path) %}
     {%- set lines = run_query(
-        "select line from read_csv(" ~ path ~ ", auto_detect = false, header = false, delim = '\x1f', quote = '', escape = '', "
+        'select line from read_csv(' ~ path
+        ~ ", auto_detect = false, header = false, delim = '\x1f', quote = '', escape = '', "
         ~ "columns = {'line': 'VARCHAR'}, ignore_errors = true, strict_mode = false) limit 1"
     ) -%}
     {%- set line = (lines.columns[0].values()[0] or '').lstrip('\ufeff') if lines | length > 0 else '' -%}
     {{ return(line if line.strip() else none) }}
 {% endmacro %}
 
-{% macro table_columns(database, schema, table) %}{{ return(adapter.dispatch('table_columns', 'bestand')(database, schema, table)) }}{% endmacro %}
+{% macro table_columns(database, schema, table) %}
+    {{- return(adapter.dispatch('table_columns', 'bestand')(database, schema, table)) -}}
+{% endmacro %}
 {% macro default__table_columns(database, schema, table) %}
     {%- set relation = adapter.get_relation(database=database, schema=schema, identifier=table) -%}
     {%- set columns = {} -%}
@@ -152,12 +168,16 @@
     {{ return(columns) }}
 {% endmacro %}
 
-{% macro as_contract_type(sql, source_type, contract_type) %}{{ return(adapter.dispatch('as_contract_type', 'bestand')(sql, source_type, contract_type)) }}{% endmacro %}
+{% macro as_contract_type(sql, source_type, contract_type) %}
+    {{- return(adapter.dispatch('as_contract_type', 'bestand')(sql, source_type, contract_type)) -}}
+{% endmacro %}
 {% macro default__as_contract_type(sql, source_type, contract_type) %}
     {%- set family = source_type | upper -%}
     {%- set family = family.split('(')[0] -%}
-    {%- set numbers = ['TINYINT', 'SMALLINT', 'INTEGER', 'INT', 'BIGINT', 'HUGEINT', 'UTINYINT', 'USMALLINT', 'UINTEGER',
-        'UBIGINT', 'FLOAT', 'DOUBLE', 'DECIMAL'] -%}
+    {%- set numbers = [
+        'TINYINT', 'SMALLINT', 'INTEGER', 'INT', 'BIGINT', 'HUGEINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT',
+        'FLOAT', 'DOUBLE', 'DECIMAL'
+    ] -%}
     {%- set fits = {
         'text': ['VARCHAR', 'STRING'],
         'date': ['DATE'],

@@ -23,7 +23,9 @@
 {%- endmacro %}
 
 {# A number that is equal for equal rows and rarely so for others: to find candidates, never as an identity. #}
-{% macro row_fingerprint(expressions) %}{{ return(adapter.dispatch('row_fingerprint', 'bestand')(expressions)) }}{% endmacro %}
+{% macro row_fingerprint(expressions) %}
+    {{- return(adapter.dispatch('row_fingerprint', 'bestand')(expressions)) -}}
+{% endmacro %}
 {% macro default__row_fingerprint(expressions) -%} xxhash64({{ expressions | join(', ') }}) {%- endmacro %}
 {% macro duckdb__row_fingerprint(expressions) -%} hash({{ expressions | join(', ') }}) {%- endmacro %}
 

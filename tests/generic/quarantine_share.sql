@@ -1,6 +1,7 @@
 {#
   The gate: stops the build, before anything downstream is replaced, when more of an entity's rows are refused than the
-  var quarantine_max_share allows. Rows that fall with their account or contact do not count; lines the reader refuses do.
+  var quarantine_max_share allows. Rows that fall with their account or contact do not count; lines that the reader
+  refuses do.
 #}
 {% test quarantine_share(model, entity) %}
 {%- set allowed = quarantine_max_share(entity) %}
@@ -45,15 +46,8 @@ select *
 from measured
 where
     case
-        when rows_refused > rows_total * {{ allowed }}e0
-            then {{ raise_in_sql(
-                "concat('" ~ entity ~ ": ', cast(rows_refused as string), ' of ', cast(rows_total as string),"
-                ~ " ' rows were refused (', cast(round(rows_refused * 1e2 / rows_total, 1) as string), ' %), more than the '"
-                ~ ", '" ~ (allowed * 100) | round(4) ~ " % that the var quarantine_max_share allows. '"
-                ~ ", case when rows_rejected > 0 then concat(cast(rows_rejected as string), ' of them by the file reader (see quarantine.reader_rejects). ') else '' end"
-                ~ ", coalesce(concat('Most frequent reason: ', top_reason, '. '), '')"
-                ~ ", 'The rows: select reasons, raw_row from " ~ model ~ " where disposition = ''quarantined''.')"
-            ) }} is null
+        when rows_refused > rows_total * cast({{ allowed }} as double)
+            then {{ raise_in_sql(quarantine_message(model, entity, allowed)) }} is null
         else false
     end
 {% endtest %}

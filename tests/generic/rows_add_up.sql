@@ -1,4 +1,4 @@
-{# Accepted, quarantined, superseded and not yet known rows are all the rows that were read; none is lost or counted twice. #}
+{# Every row that was read is accepted, quarantined, superseded or not yet known: none is lost or counted twice. #}
 {% test rows_add_up(model) %}
 select *
 from {{ model }}

@@ -52,6 +52,8 @@ class InputProject:
                     *(["--exclude-resource-type", "unit_test"] if command.startswith("build") else []),
                     "--select",
                     *select.split(),
+                    # tests that need more than what is selected have nothing to look at
+                    *("--indirect-selection", "buildable"),
                     *("--project-dir", str(ROOT), "--profiles-dir", str(ROOT / "profiles")),
                     *("--target-path", str(work / "target"), "--log-path", str(work / "logs")),
                     *("--vars", json.dumps({key: value for key, value in given.items() if value is not None})),

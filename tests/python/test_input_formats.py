@@ -40,7 +40,8 @@ def mixed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         """)
         usage = str(folder / "usage_daily").replace("'", "''")
         connection.execute(
-            f"copy (select '1' account_id, date '2024-03-01' used_on, 'search' feature, 2 quantity) to '{usage}/a.parquet'"
+            f"copy (select '1' account_id, date '2024-03-01' used_on, 'search' feature, 2 quantity) "
+            f"to '{usage}/a.parquet'"
         )
         connection.execute(
             f"copy (select 3.5 quantity, 'c1' contact_id, 'search' feature, date '2024-03-02' used_on, '1' account_id) "
@@ -201,8 +202,8 @@ def test_tables_of_a_schema(input_project: InputProject) -> None:
     with duckdb.connect(str(work / "bestand.duckdb")) as connection:
         connection.execute("create schema raw_crm")
         connection.execute(
-            "create table raw_crm.accounts as select uuid() as account_id, date '2024-01-01' as acquired_on, 'x' as crm_owner"
-            " from range(3)"
+            "create table raw_crm.accounts as select uuid() as account_id, date '2024-01-01' as acquired_on,"
+            " 'x' as crm_owner from range(3)"
         )
         connection.execute(
             'create table raw_crm."Orders" as select row_number() over () as "ORDER_ID", account_id,'
@@ -284,12 +285,13 @@ def test_columns_of_the_wrong_type_are_quarantined(input_project: InputProject) 
         ({"crm_files": "nowhere"}, "The folder nowhere (var crm_files) does not exist or is empty."),
         (
             {"crm_files": "only_orders/"},
-            "accounts is not supplied, and no mart can do without: expected only_orders/accounts.parquet, .csv or .json,"
-            " or a folder only_orders/accounts/ of such files.",
+            "accounts is not supplied, and no mart can do without: expected only_orders/accounts.parquet, .csv or"
+            " .json, or a folder only_orders/accounts/ of such files.",
         ),
         (
             {"crm_files": "fine", "crm_entities": ["accounts", "plans"]},
-            "fine/plans: no such file (.parquet, .csv or .json) and no such folder, but the var crm_entities names plans.",
+            "fine/plans: no such file (.parquet, .csv or .json) and no such folder, but the var crm_entities names"
+            " plans.",
         ),
         (
             {"crm_files": "fine", "crm_entities": ["accounts", "plan"]},

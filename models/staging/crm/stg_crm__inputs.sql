@@ -5,11 +5,11 @@
 
 with final as (
     {%- for entity in crm_contract() %}
+    {%- set input = inputs.get(entity, {'is_supplied': false, 'format': none}) %}
     select
         '{{ entity }}' as entity,
-        cast({{ inputs[entity].is_supplied if entity in inputs else false }} as boolean) as is_supplied,
-        cast({{ "'" ~ inputs[entity].format ~ "'" if entity in inputs and inputs[entity].format else 'null' }} as string)
-            as input_format
+        cast({{ input.is_supplied }} as boolean) as is_supplied,
+        cast({{ "'" ~ input.format ~ "'" if input.format else 'null' }} as string) as input_format
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 )
