@@ -8,6 +8,9 @@ mart shows it apart. The days gather where mistakes live: boundaries and the day
 from __future__ import annotations
 
 import datetime as dt
+import pickle
+import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,7 +19,6 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from project import write_entity
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -292,8 +294,8 @@ def histories(draw: st.DrawFn) -> History:
     return history
 
 
-def collect(count: int) -> list[History]:
-    """So many different histories, the same ones every time."""
+def generate(count: int) -> list[History]:
+    """So many different histories, as hypothesis draws them in this process."""
     found: dict[str, History] = {}
 
     @settings(
@@ -312,6 +314,14 @@ def collect(count: int) -> list[History]:
     gather()
     assert len(found) == count, f"only {len(found)} different histories"
     return list(found.values())
+
+
+def collect(count: int) -> list[History]:
+    """So many different histories, the same ones every time: drawn in a process of their own, because hypothesis also
+    draws constants it finds in whatever test modules happen to be loaded."""
+    command = [sys.executable, str(Path(__file__)), str(count)]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    return [History(rows) for rows in pickle.loads(output)]
 
 
 # --- one build of many -----------------------------------------------------------------------------------------------
@@ -356,6 +366,12 @@ def pack(found: Iterable[History]) -> Rows:
 
 def write(folder: Path, packed: Rows) -> Path:
     """Writes the packed input as files of the input contract."""
+    from project import write_entity  # not above: see `collect`
+
     for entity, rows in packed.items():
         write_entity(folder, entity, rows, COLUMNS[entity])
     return folder
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(pickle.dumps([history.rows for history in generate(int(sys.argv[1]))]))

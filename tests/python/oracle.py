@@ -358,6 +358,15 @@ class Account:
     def mrr(self, day: dt.date) -> Decimal:
         return total(holding.reporting for holding in self.holdings(day).values())
 
+    def in_currency(self, day: dt.date, name: str) -> dict[str, Any]:
+        """The currency an account pays in on a day and its MRR in it; 'mixed' without an amount where it is several."""
+        versions = [holding.version for holding in self.holdings(day).values()]
+        currencies = {version.currency for version in versions}
+        return {
+            f"currency_{name}": "mixed" if len(currencies) > 1 else next(iter(currencies), None),
+            f"mrr_{name}_original": total(v.original for v in versions) if len(currencies) == 1 else None,
+        }
+
     @cached_property
     def start_rates(self) -> dict[str, Decimal]:
         """Per currency the rate on the first day of the account's earliest paid version in it."""
@@ -454,6 +463,7 @@ class AccountPeriod:
     mrr_end: Decimal
     movement: str
     lines: list[Line]
+    currencies: dict[str, Any]
     joined_and_left: bool
     left_and_returned: bool
     tenure_months: int
@@ -575,6 +585,7 @@ class Oracle:
             mrr_end=account.mrr(end),
             movement=movement_label(at_start, at_end, was_active, total(line.commercial for line in lines)),
             lines=lines,
+            currencies={**account.in_currency(start, "start"), **account.in_currency(end, "end")},
             joined_and_left=not at_start and not at_end and any(account.is_active(day) for day in inside),
             left_and_returned=at_start and at_end and not all(account.is_active(day) for day in inside),
             tenure_months=account.tenure_months(start),
@@ -601,6 +612,7 @@ class Oracle:
                 "mrr_commercial_change": period.commercial,
                 "mrr_fx_change": period.fx,
                 **at_start_rates(period),
+                **period.currencies,
                 "tenure_months": period.tenure_months,
                 "joined_and_left": period.joined_and_left,
                 "left_and_returned": period.left_and_returned,
@@ -610,10 +622,11 @@ class Oracle:
         ]
 
     def mrr_movements(self) -> list[dict[str, Any]]:
-        """Account x month x currency x movement: the commercial one, and fx where rates moved."""
+        """Account x month x currency x movement: the commercial one, and fx where rates moved. Every account has a
+        commercial row every month: where nothing is in force at either boundary, a `none` in the reporting currency."""
         found = []
         for period in self.monthly:
-            for currency in sorted({line.currency for line in period.lines}):
+            for currency in sorted({line.currency for line in period.lines}) or [self.options.reporting_currency]:
                 lines = [line for line in period.lines if line.currency == currency]
                 keys = {"account_id": period.account_id, "month_start": period.start, "currency": currency}
                 found.append(
@@ -703,36 +716,38 @@ class Oracle:
         }
 
     def churn_by_segment(self, grains: Sequence[str] = ("month", "quarter", "year")) -> list[dict[str, Any]]:
-        """Grain x period x segment; only where there is a customer at the start to lose."""
+        """Grain x period x segment, for every segment with an account active on some day from boundary to boundary;
+        without a customer at the start it has no rates."""
         found: list[dict[str, Any]] = []
         for grain in grains:
             groups: dict[tuple[dt.date, bool, str, str], list[AccountPeriod]] = defaultdict(list)
             for period in self.monthly if grain == "month" else self.account_periods(grain):
+                if not (period.is_active_start or period.is_active_end or period.joined_and_left):
+                    continue
                 for dimension, value in {"all": "all", **period.segments}.items():
                     groups[period.start, period.is_complete, dimension, value].append(period)
             for (start, is_complete, dimension, value), accounts in sorted(groups.items()):
                 customers = sum(period.is_active_start for period in accounts)
                 churned = sum(period.is_active_start and not period.is_active_end for period in accounts)
                 low, high = wilson(churned, customers)
-                if customers:
-                    found.append(
-                        {
-                            "period_grain": grain,
-                            "period_start": start,
-                            "segment_dimension": dimension,
-                            "segment_value": value,
-                            "customers_at_start": customers,
-                            "customers_churned": churned,
-                            "churn_rate": ratio(churned, customers),
-                            "ci_low": low,
-                            "ci_high": high,
-                            "is_small_base": customers < self.options.small_base_threshold,
-                            "mrr_at_start": total(period.mrr_start for period in accounts),
-                            **{part: total(at_start_rates(p)[part] for p in accounts) for part in AT_START_RATES},
-                            **self._revenue_rates(accounts),
-                            "is_complete": is_complete,
-                        }
-                    )
+                found.append(
+                    {
+                        "period_grain": grain,
+                        "period_start": start,
+                        "segment_dimension": dimension,
+                        "segment_value": value,
+                        "customers_at_start": customers,
+                        "customers_churned": churned,
+                        "churn_rate": ratio(churned, customers),
+                        "ci_low": low,
+                        "ci_high": high,
+                        "is_small_base": customers < self.options.small_base_threshold,
+                        "mrr_at_start": total(period.mrr_start for period in accounts),
+                        **{part: total(at_start_rates(p)[part] for p in accounts) for part in AT_START_RATES},
+                        **self._revenue_rates(accounts),
+                        "is_complete": is_complete,
+                    }
+                )
         return found
 
     def cohort_retention(self, grains: Sequence[str] = ("week", "month", "quarter", "year")) -> list[dict[str, Any]]:
@@ -789,12 +804,22 @@ class Oracle:
                         "mrr_retained_uninterrupted": total(cell["running_minimum"] for cell in seen),
                         "value_at_start": None,
                         "value_retained": None,
-                        "logo_retention": ratio(retained, len(accounts)),
+                        **self._logo_retention(retained, len(accounts)),
                         "gross_revenue_retention": ratio(gross, at_start),
                         "net_revenue_retention": ratio(net, at_start),
+                        "value_retention": None,
                     }
                 )
         return found
+
+    def _logo_retention(self, customers: int, base: int) -> dict[str, Any]:
+        low, high = wilson(customers, base)
+        return {
+            "logo_retention": ratio(customers, base),
+            "logo_retention_ci_low": low,
+            "logo_retention_ci_high": high,
+            "is_small_base": base < self.options.small_base_threshold,
+        }
 
     def _contract_cells(self, account: Account, boundaries: Sequence[dt.date]) -> list[dict[str, Any]]:
         """One account at the boundaries of its cohort, at the rates it started with."""
@@ -839,7 +864,7 @@ class Oracle:
             if account.account_id in self.purchases
         ]
         found = []
-        for (cohort, dimension, value), accounts in self._cohort_groups(members, grain).items():
+        for (cohort, dimension, segment_value), accounts in self._cohort_groups(members, grain).items():
             values: dict[str, dict[dt.date, Decimal]] = {}
             for account in accounts:
                 values[account.account_id] = defaultdict(lambda: ZERO)
@@ -848,6 +873,7 @@ class Oracle:
             at_start = total(bought[cohort] for bought in values.values())
             for k in range(len(self._boundaries(grain, cohort))):
                 periods = [next_period(grain, cohort, n) for n in range(k + 1)]
+                value = total(bought[periods[k]] for bought in values.values() if periods[k] in bought)
                 retained = sum(periods[k] in bought for bought in values.values())
                 found.append(
                     {
@@ -855,7 +881,7 @@ class Oracle:
                         "cohort_grain": grain,
                         "cohort_start": cohort,
                         "segment_dimension": dimension,
-                        "segment_value": value,
+                        "segment_value": segment_value,
                         "period_index": k,
                         "customers_at_start": len(accounts),
                         "customers_retained": retained,
@@ -867,10 +893,11 @@ class Oracle:
                         "mrr_retained_net": None,
                         "mrr_retained_uninterrupted": None,
                         "value_at_start": at_start,
-                        "value_retained": total(
-                            bought[periods[k]] for bought in values.values() if periods[k] in bought
-                        ),
-                        "logo_retention": ratio(retained, len(accounts)),
+                        "value_retained": value,
+                        **self._logo_retention(retained, len(accounts)),
+                        "gross_revenue_retention": None,
+                        "net_revenue_retention": None,
+                        "value_retention": ratio(value, at_start),
                     }
                 )
         return found
