@@ -115,6 +115,7 @@ SINGLE: dict[str, list[tuple[dict[str, Any], tuple[str, str | None]]]] = {
         ({"account_id": "behind_nowhere", "merged_into": "nowhere"}, refused("unknown_account")),
         ({"account_id": "future", "acquired_on": "2025-07-02"}, NOT_YET),
         ({"account_id": "before_merge", "merged_into": "future"}, ACCEPTED),
+        ({"account_id": "behind_before_merge", "merged_into": "before_merge"}, ACCEPTED),
         ({"account_id": "t1", "is_test": "yes"}, ACCEPTED),
         ({"account_id": "into_test", "merged_into": "t1"}, ACCEPTED),
         ({"account_id": "refused", "currency": "EUX"}, refused("unknown_currency")),
@@ -240,6 +241,10 @@ CONTESTS: dict[str, tuple[str, list[tuple[dict[str, Any], tuple[str, str | None]
     "conflict_with_deletion": (
         "orders",
         [({"is_deleted": "true"}, refused("conflicting_duplicate")), ({"is_deleted": "false"}, ACCEPTED)],
+    ),
+    "invalid_twin": (
+        "orders",  # of the same moment, and first by all columns, but out of the contest
+        [({"amount": "-5"}, refused("negative:amount")), ({"amount": "10"}, ACCEPTED)],
     ),
     "correction": (
         "orders",
@@ -410,6 +415,7 @@ def test_merged_accounts_are_the_survivor_from_the_start(judged: Warehouse) -> N
         assert (identity[f"h{hop}"]["account_id"], identity[f"h{hop}"]["is_merged"]) == ("h5", True)
     assert (identity["h5"]["account_id"], identity["h5"]["is_merged"]) == ("h5", False)
     assert identity["before_merge"]["account_id"] == "before_merge"
+    assert identity["behind_before_merge"]["account_id"] == "before_merge"
     assert identity["merged_later"]["account_id"] == "h5"
     assert identity["merge_not_yet_known"]["account_id"] == "merge_not_yet_known"
     assert identity["repaired_circle"]["account_id"] == "repaired_circle"
