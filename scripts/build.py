@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,7 +39,7 @@ def run_dbt(
 ) -> Outcome:
     """Runs one dbt command on the project with the database of BESTAND_DATABASE."""
     order = [
-        *(() if verbose else ("--quiet",)),
+        *(() if verbose else ("--log-level", "none")),
         command,
         *arguments,
         "--project-dir", str(paths.ROOT),
@@ -46,7 +48,9 @@ def run_dbt(
         "--log-path", str(paths.logs()),
         "--vars", json.dumps(dict(variables), default=str),
     ]  # fmt: skip
-    with _database_in_environment(), console.status("Reading the project ...") as status:
+    with _database_in_environment(), warnings.catch_warnings(), console.status("Reading the project ...") as status:
+        # dbt gives agate the types of all columns of a seed, also of those that this seed leaves out
+        warnings.filterwarnings("ignore", message=".* does not match the name of any column", category=RuntimeWarning)
 
         def show(event: EventMsg) -> None:
             if event.info.name == "LogStartLine":
@@ -108,7 +112,9 @@ def _describe(one: Any) -> str:
 
 
 def _shortened(message: str) -> str:
-    lines = [f"  {line.strip()}" for line in message.splitlines() if line.strip()]
+    # without what is said already (whose error it is) and without the macros it came through
+    noise = re.compile(r"\s*(\w+ Error in \w+ \w+ \(.*\)|> (in|called by) .*)?\s*")
+    lines = [f"  {line.strip()}" for line in message.splitlines() if not noise.fullmatch(line)]
     if len(lines) > LINES_SHOWN:
         lines = [*lines[:LINES_SHOWN], f"  ... {len(lines) - LINES_SHOWN} more lines in {paths.logs() / 'dbt.log'}"]
     return "\n".join(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import yaml
 from rich.console import Console
 
 from . import paths
+from .docs import project_vars
 from .warehouse import NoMarts
 
 app = typer.Typer(
@@ -90,7 +90,8 @@ def summary(variables: VarsOption = "{}") -> None:
 @app.command()
 def example(name: Annotated[str, typer.Argument(help="Name of a folder under examples/.")]) -> None:
     """Prepare one of the examples on real data, build it in a database of its own and show its headline numbers."""
-    examples = importlib.import_module("bestand.examples")
+    from . import examples
+
     os.environ.setdefault("BESTAND_DATABASE", str(paths.ROOT / ".cache" / "examples" / f"{name}.duckdb"))
     folder = paths.ROOT / ".cache" / "examples" / name
     with _one_sentence(examples.ExampleError):
@@ -101,14 +102,19 @@ def example(name: Annotated[str, typer.Argument(help="Name of a folder under exa
 @app.command()
 def generate(check: CheckOption = False) -> None:
     """Write the models and yml that follow from the input contract."""
-    generator = importlib.import_module("bestand.generate")
-    _write_or_check(generator.generate(paths.ROOT, check=check), check, "bestand generate")
+    from . import generate as generator
+
+    _write_or_check(
+        generator.outdated(paths.ROOT) if check else generator.generate(paths.ROOT), check, "bestand generate"
+    )
 
 
 @app.command("demo-data")
 def demo_data(out: Annotated[Path, typer.Option(help="Folder to write to.")] = paths.ROOT / "seeds" / "demo") -> None:
     """Write the demo CRM: the same files every time."""
-    importlib.import_module("bestand.demo").write_demo(out)
+    from . import demo
+
+    demo.write_demo(out)
     typer.echo(f"The demo CRM is in {out}.")
 
 
@@ -137,8 +143,10 @@ def plot_cohorts(
     """Draw the triangle of monthly cohorts as a heat map."""
     from . import plots
 
+    chosen = {**project_vars(), **_vars(variables)}
+    small_base = int(chosen["small_base_threshold"])
     with _one_sentence():
-        plots.cohorts(paths.database(), out, measure.value, cohorts, _schema(_vars(variables)), label)
+        plots.cohorts(paths.database(), out, measure.value, cohorts, _schema(chosen), label, small_base)
     typer.echo(f"Drawn: {out}")
 
 
@@ -173,18 +181,15 @@ def _build(
 
 
 def _summary(variables: dict[str, Any]) -> None:
-    from .docs import project_vars
     from .summary import show
 
-    currency = str(variables.get("reporting_currency") or project_vars()["reporting_currency"])
+    chosen = {**project_vars(), **variables}
     with _one_sentence():
-        show(paths.database(), Console(), _schema(variables), currency)
+        show(paths.database(), Console(), _schema(chosen), str(chosen["reporting_currency"]))
 
 
 def _schema(variables: dict[str, Any]) -> str:
-    from .docs import project_vars
-
-    prefix = variables.get("schema_prefix", project_vars().get("schema_prefix"))
+    prefix = variables["schema_prefix"]
     return f"{prefix}_marts" if prefix else "marts"
 
 

@@ -123,7 +123,7 @@ def _folder_page(folder: str, marts: list[Node], tests: dict[str, dict[str, int]
 
 def _first_sentence(text: str) -> str:
     flat = " ".join(text.split())
-    return re.split(r"(?<=[.!?])\s+(?=[A-Z])", flat, maxsplit=1)[0]
+    return re.split(r"(?<!e\.g)(?<!i\.e)(?<=\.)\s", flat, maxsplit=1)[0]
 
 
 def _cell(text: str) -> str:
@@ -151,15 +151,12 @@ def _coverage(requirements: dict[str, str], manifest: dict[str, Any], tests: dic
     lines = [MADE, "", "# Which question is answered where", ""]
     answered = sum(1 for one in requirements if answering[one])
     lines += [f"{answered} of {len(requirements)} requirements have a model that answers them.", ""]
-    lines += ["| id | question | answered by | data tests | unit tests |", "|---|---|---|---|---|"]
+    lines += ["| id | question | answered by | tests on these models |", "|---|---|---|---|"]
     for one, question in requirements.items():
         models = sorted(answering[one], key=lambda node: str(node["name"]))
-        data = sum(tests[node["unique_id"]]["data"] for node in models)
-        data += sum(node["resource_type"] == "test" for node in proving[one])
-        unit = sum(tests[node["unique_id"]]["unit"] for node in models)
-        counts = f"{data} | {unit}" if models else "| "
+        count = sum(sum(tests[node["unique_id"]].values()) for node in models) + len(proving[one])
         names = ", ".join(_link(node) for node in models) or "not yet"
-        lines.append(f'| <a id="{one.lower()}"></a>{one} | {_cell(question)} | {names} | {counts} |')
+        lines.append(f'| <a id="{one.lower()}"></a>{one} | {_cell(question)} | {names} | {count or ""} |')
     return "\n".join(lines)
 
 

@@ -28,7 +28,8 @@ with cohorts as (
 select
     cells.cohort_start, cells.period_index, cells.customers_at_start, cells.{measure} as share,
     sum(cells.{measure} * cells.{weight}) over (partition by cells.period_index)
-        / nullif(sum(cells.{weight}) over (partition by cells.period_index), 0) as weighted_share
+        / nullif(sum(cells.{weight}) over (partition by cells.period_index), 0) as weighted_share,
+    sum(cells.customers_at_start) over (partition by cells.period_index) as base
 from {marts}.cohort_retention as cells
 inner join cohorts on cells.cohort_start = cohorts.cohort_start
 where
@@ -42,9 +43,18 @@ LOW_TO_HIGH = ("#fbe9e1", "#fdf3df", "#dcefe9", "#8fcdc2", "#2f9c95", "#0b6373")
 
 
 def cohorts(
-    database: Path, out: Path, measure: str = "logo", limit: int = 18, marts: str = "marts", label: str = ""
+    database: Path,
+    out: Path,
+    measure: str = "logo",
+    limit: int = 18,
+    marts: str = "marts",
+    label: str = "",
+    small_base: int = 30,
 ) -> Path:
-    """Draws the monthly cohort triangle of contract customers as a heat map; cells not yet observed stay blank."""
+    """Draws the monthly cohort triangle of contract customers as a heat map.
+
+    Cells not yet observed stay blank; the foot line is bold where at least `small_base` customers stand behind it.
+    """
     column, title, meaning = MEASURES[measure]
     weight = "customers_at_start" if measure == "logo" else "mrr_at_start"
     with connect(database) as connection:
@@ -52,11 +62,12 @@ def cohorts(
         cells = rows(connection, sql, limit)
     if not cells:
         raise NoMarts("There is no monthly cohort of contract customers to draw.")
-    _draw(cells, out, title, f"{label}{', ' if label else ''}{meaning}, by month since the first paid day")
+    subtitle = f"{label}{', ' if label else ''}{meaning}, by month since the first paid day (%)"
+    _draw(cells, out, title, subtitle, small_base)
     return out
 
 
-def _draw(cells: list[dict[str, Any]], out: Path, title: str, subtitle: str) -> None:
+def _draw(cells: list[dict[str, Any]], out: Path, title: str, subtitle: str, small_base: int) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -66,14 +77,15 @@ def _draw(cells: list[dict[str, Any]], out: Path, title: str, subtitle: str) -> 
 
     starts = sorted({cell["cohort_start"] for cell in cells})
     sizes = {cell["cohort_start"]: cell["customers_at_start"] for cell in cells}
-    foot = {cell["period_index"]: cell["weighted_share"] for cell in cells}
+    foot = {cell["period_index"]: (cell["weighted_share"], cell["base"] >= small_base) for cell in cells}
     periods = max(foot) + 1
     shares = [float(cell["share"]) for cell in cells if cell["share"] is not None]
     colours = LinearSegmentedColormap.from_list("retention", LOW_TO_HIGH)
-    scale = Normalize(vmin=min([0.5, *shares]), vmax=max([1.0, *shares]))
+    # a cohort that has tripled should not make all others look alike
+    scale = Normalize(vmin=max(0.2, min(0.5, *shares)), vmax=min(1.4, max(1.0, *shares)), clip=True)
 
     plt.rcParams["font.family"] = "DejaVu Sans"
-    figure, axes = plt.subplots(figsize=(2.4 + 0.62 * periods, 1.9 + 0.40 * (len(starts) + 1)), dpi=160)
+    figure, axes = plt.subplots(figsize=(2.4 + 0.62 * periods, 1.9 + 0.40 * (len(starts) + 1)), dpi=130)
 
     def cell_at(x: float, y: float, share: Any, bold: bool = False) -> None:
         if share is None:
@@ -92,8 +104,8 @@ def _draw(cells: list[dict[str, Any]], out: Path, title: str, subtitle: str) -> 
         axes.text(-1.25, index + 0.52, f"{start:%b %Y}", ha="right", va="center", fontsize=9, color=INK)
         axes.text(-0.25, index + 0.52, f"{sizes[start]:,}", ha="right", va="center", fontsize=9, color=FAINT)
     below = len(starts) + 0.35
-    for index, share in foot.items():
-        cell_at(index, below, share, bold=True)
+    for index, (share, is_large) in foot.items():
+        cell_at(index, below, share, bold=is_large)
     axes.text(-0.25, below + 0.52, "all, weighted", ha="right", va="center", fontsize=9, color=INK, fontweight="bold")
     for index in range(periods):
         axes.text(index + 0.5, -0.28, f"{index}", ha="center", va="center", fontsize=9, color=FAINT)
@@ -101,7 +113,7 @@ def _draw(cells: list[dict[str, Any]], out: Path, title: str, subtitle: str) -> 
     axes.text(-0.25, -0.28, "size", ha="right", va="center", fontsize=9, color=FAINT)
 
     axes.text(-3.1, -1.75, title, ha="left", va="center", fontsize=15, color=INK, fontweight="bold")
-    axes.text(-3.1, -1.08, f"{subtitle} (%)", ha="left", va="center", fontsize=10, color=FAINT)
+    axes.text(-3.1, -1.08, subtitle, ha="left", va="center", fontsize=10, color=FAINT)
     axes.set_xlim(-3.2, periods + 0.1)
     axes.set_ylim(below + 1.1, -2.2)
     axes.axis("off")

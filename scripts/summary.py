@@ -55,6 +55,12 @@ order by churn.churn_rate desc, churn.ci_low desc, churn.segment_dimension, chur
 limit 1
 """
 
+BUYERS = """
+select buyers, repeat_buyers, repeat_rate, ci_low, ci_high
+from {marts}.repeat_purchases
+where cohort_grain = 'all' and segment_dimension = 'all' and buyers > 0
+"""
+
 ROWS = """
 select
     sum(rows_read) as rows_read,
@@ -82,6 +88,7 @@ def show(database: Path, console: Console, marts: str = "marts", currency: str =
         state = ask(STATE)
         rates = {row["period_grain"]: row for row in ask(RATES)}
         riskiest = ask(RISKIEST)
+        buyers = ask(BUYERS)
         (read,) = ask(ROWS)
         tables = ask(TABLES, marts)[0]["tables"]
 
@@ -90,7 +97,7 @@ def show(database: Path, console: Console, marts: str = "marts", currency: str =
         console.print(_state(state[0], currency), "", _rates(rates), sep="\n")
     else:
         console.print("No complete month of subscriptions in these data, so no recurring-revenue figures.")
-    console.print("", _rest(riskiest, read, f"{tables} tables in schema {marts} of {database}"), sep="\n")
+    console.print("", _rest(riskiest, buyers, read, f"{tables} tables in schema {marts} of {database}"), sep="\n")
 
 
 def _state(state: dict[str, Any], currency: str) -> Table:
@@ -118,7 +125,7 @@ def _rates(rates: dict[str, dict[str, Any]]) -> Table:
     return table
 
 
-def _rest(riskiest: list[dict[str, Any]], read: dict[str, Any], where: str) -> Table:
+def _rest(riskiest: list[dict[str, Any]], buyers: list[dict[str, Any]], read: dict[str, Any], where: str) -> Table:
     table = _table("")
     table.show_header = False
     table.add_column("", overflow="fold")
@@ -129,8 +136,13 @@ def _rest(riskiest: list[dict[str, Any]], read: dict[str, Any], where: str) -> T
             f"{row['segment_dimension']} = {row['segment_value']}\n{_percent(row['churn_rate'])} of "
             f"{_count(row['customers_at_start'])} customers lost in {period_label(row)} (95 %: {_interval(row)})",
         )
-    else:
+    elif not buyers:
         table.add_row("Riskiest segment", "none with a base large enough to tell")
+    for row in buyers:
+        table.add_row(
+            "Customers without contract",
+            f"{_count(row['buyers'])} bought, {_percent(row['repeat_rate'])} of them again (95 %: {_interval(row)})",
+        )
     if read["rows_read"] is None:
         table.add_row("Rows read", "none")
     else:

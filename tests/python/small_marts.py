@@ -68,6 +68,15 @@ cross join lateral (
 ) as starts (cohort_start)
 where cohort + period_index < 24;
 
+create table {schema}.repeat_purchases as
+select
+    'all' as cohort_grain, 'all' as segment_dimension, 'all' as segment_value,
+    1250 as buyers, 500 as repeat_buyers, 0.4e0 as repeat_rate, 0.373e0 as ci_low, 0.427e0 as ci_high
+union all
+select 'all', 'region', 'north', 10, 9, 0.9e0, 0.6e0, 0.98e0
+union all
+select 'year', 'all', 'all', 20, 2, 0.1e0, 0e0, 0.3e0;
+
 create table {schema}.input_accounting as
 select * from (
     values
@@ -85,6 +94,6 @@ def write(database: Path, schema: str = "marts", *, rows: bool = True) -> Path:
     with duckdb.connect(str(database)) as connection:
         connection.execute(MARTS.format(schema=schema))
         if not rows:
-            for mart in ("mrr_monthly", "churn_by_segment", "cohort_retention", "input_accounting"):
+            for mart in ("mrr_monthly", "churn_by_segment", "cohort_retention", "repeat_purchases", "input_accounting"):
                 connection.execute(f"delete from {schema}.{mart}")
     return database
