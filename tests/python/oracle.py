@@ -238,19 +238,16 @@ class Line:
         return self.reporting_end - self.reporting_start - self.fx
 
 
-def known_versions(rows: Iterable[Row], accounts: Mapping[str, str], options: Options) -> list[Row]:
-    """The subscription versions known on D, of the accounts that count; those without a day have no effect at all."""
-    return [
+def paid_versions(rows: Iterable[Row], accounts: Mapping[str, str], options: Options) -> list[Version]:
+    """The paid versions known on D with the days they are in force; those without a day have no effect at all.
+    `accounts` names the account each one counts as."""
+    known = [
         row
         for row in known_rows(rows, ["subscription_id", "valid_from"], "valid_from", options)
         if row["account_id"] in accounts and row["valid_from"] != row.get("valid_to")
     ]
-
-
-def paid_versions(rows: Iterable[Row], accounts: Mapping[str, str], options: Options) -> list[Version]:
-    """The paid versions known on D with the days they are in force. `accounts` names the account each one counts as."""
     chains: dict[str, list[Row]] = defaultdict(list)
-    for row in known_versions(rows, accounts, options):
+    for row in known:
         chains[row["subscription_id"]].append(row)
     versions = []
     for chain in chains.values():
@@ -515,7 +512,7 @@ class Oracle:
 
     @cached_property
     def accounts(self) -> list[Account]:
-        """The accounts with a paid version known on D or an order; without the merged and the test ones."""
+        """The accounts, without the merged and the test ones."""
         versions: dict[str, list[Version]] = defaultdict(list)
         for version in paid_versions(self.inputs.get("subscriptions", ()), self.resolved, self.options):
             versions[version.account_id].append(version)
@@ -844,9 +841,9 @@ class Oracle:
 
     @cached_property
     def purchases(self) -> dict[str, list[tuple[dt.date, Decimal]]]:
-        """Local day and value of every order of the accounts that have no paid version known on D."""
-        known = known_versions(self.inputs.get("subscriptions", ()), self.resolved, self.options)
-        under_contract = {self.resolved[row["account_id"]] for row in known if not row.get("is_trial")}
+        """Local day and value of every order of the accounts that have no paid version, known on D and with a day in
+        force; where a pause is churn, a paused one is none."""
+        under_contract = {account.account_id for account in self.accounts if account.versions}
         found: dict[str, list[tuple[dt.date, Decimal]]] = defaultdict(list)
         for row in known_rows(self.inputs.get("orders", ()), ["order_id"], "ordered_at", self.options):
             account_id = self.resolved.get(row["account_id"])

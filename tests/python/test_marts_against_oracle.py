@@ -30,7 +30,7 @@ CASES: dict[str, Options] = {
         DIMENSIONS,
         churn_recognition="notice",
         pause_is_churn=True,
-        reactivation_gap_days=14,
+        reactivation_gap_days=10,
         reactivation_in_net_churn=True,
     ),
 }
