@@ -7,6 +7,7 @@ can be made again in another compilation of the same model: for another as-of da
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import random
 import re
 from collections import defaultdict
@@ -39,6 +40,12 @@ class Mutant:
     @property
     def key(self) -> tuple[str, str, str, str, int]:
         return (self.operator, self.cte, self.before, self.after, self.occurrence)
+
+    @property
+    def identity(self) -> str:
+        """A short name for lists; the same as long as the text of the model stays as it is."""
+        name = "\n".join([self.model, self.operator, self.cte, self.before, self.after, str(self.occurrence)])
+        return hashlib.sha256(name.encode()).hexdigest()[:10]
 
     def __str__(self) -> str:
         return f"{self.model} [{self.cte}] {self.operator}: {shortened(self.before)}  ->  {shortened(self.after)}"

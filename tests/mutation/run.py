@@ -58,28 +58,16 @@ EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
 @dataclass(frozen=True)
 class Equivalent:
-    """A mutant no input of the contract can tell from the original, and why."""
+    """A mutant no input of the contract can tell from the original, and why. `mutant` is for the reader."""
 
-    model: str
-    operator: str
-    cte: str
-    before: str
-    after: str
+    id: str
+    mutant: str
     reason: str
 
-    def is_it(self, mutant: Mutant) -> bool:
-        return (self.model, self.operator, self.cte, self.before, self.after) == (
-            mutant.model,
-            mutant.operator,
-            mutant.cte,
-            mutant.before,
-            mutant.after,
-        )
 
-
-def equivalents() -> list[Equivalent]:
+def equivalents() -> dict[str, Equivalent]:
     found = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))
-    return [Equivalent(**entry) for entry in found.get("equivalent", [])]
+    return {entry["id"]: Equivalent(**entry) for entry in found.get("equivalent", [])}
 
 
 @dataclass
@@ -87,10 +75,10 @@ class Report:
     """All verdicts of a run."""
 
     verdicts: list[tuple[Verdict, str]]  # and the world the mutant was found in
-    known: list[Equivalent]
+    known: dict[str, Equivalent]
 
     def equivalent(self, mutant: Mutant) -> Equivalent | None:
-        return next((entry for entry in self.known if entry.is_it(mutant)), None)
+        return self.known.get(mutant.identity)
 
     @property
     def killed(self) -> list[Verdict]:
@@ -117,10 +105,10 @@ class Report:
         lines = []
         for verdict, world in self.survivors:
             what = f"changes {', '.join(verdict.changed)}" if verdict.changed else "changes nothing on the fixture"
-            lines.append(f"SURVIVES ({world}; {what})\n    {verdict.mutant}")
-        for entry in self.known:
-            if any(entry.is_it(verdict.mutant) for verdict in self.killed):
-                lines.append(f"LISTED AS EQUIVALENT BUT KILLED: {entry.model} {entry.before} -> {entry.after}")
+            lines.append(f"SURVIVES {verdict.mutant.identity} ({world}; {what})\n    {verdict.mutant}")
+        for verdict in self.killed:
+            if self.equivalent(verdict.mutant) is not None:
+                lines.append(f"LISTED AS EQUIVALENT BUT KILLED: {verdict.mutant.identity} {verdict.mutant}")
         by_model: dict[str, Counter[str]] = {}
         for verdict, _ in self.verdicts:
             counts = by_model.setdefault(verdict.mutant.model, Counter())
@@ -213,7 +201,13 @@ def main() -> int:
     print(report.text())
     if chosen.json:
         rows = [
-            {**verdict.mutant.__dict__, "killer": verdict.killer, "detail": verdict.detail, "changed": verdict.changed}
+            {
+                "id": verdict.mutant.identity,
+                **verdict.mutant.__dict__,
+                "killer": verdict.killer,
+                "detail": verdict.detail,
+                "changed": verdict.changed,
+            }
             for verdict, _ in report.verdicts
         ]
         chosen.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
