@@ -115,7 +115,7 @@ def _terms(row: dict[str, Any]) -> dict[str, Any]:
 
 def fixture(count: int) -> histories.Rows:
     """The input rows of the worked examples, of so many histories, and of what explains churn."""
-    packed = histories.pack(histories.collect(count))
+    packed = histories.pack(histories.collect(count) if count else [])
     for entity, rows in examples.inputs(examples.EXAMPLES).items():
         packed[entity] += [
             {**row, "currency": EXAMPLE_CURRENCY.get(row.get("currency", ""), row.get("currency"))}
