@@ -358,15 +358,15 @@ def counterpart(mutant: Mutant, others: Sequence[Mutant], own: Sequence[Mutant])
 
 def sample(found: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
     """At most so many, the same ones every time: no mistake twice, and the operators in turn, so that all are there."""
-    unique: dict[tuple[str, str, str], Mutant] = {}
-    for mutant in found:
-        unique.setdefault((mutant.operator, mutant.before, mutant.after), mutant)
-    if not unique:
+    if not found:
         return []
-    by_operator: dict[str, list[Mutant]] = defaultdict(list)
-    for mutant in unique.values():
-        by_operator[mutant.operator].append(mutant)
     chance = random.Random(f"{seed} {found[0].model}")
+    places: dict[tuple[str, str, str], list[Mutant]] = defaultdict(list)
+    for mutant in found:
+        places[mutant.operator, mutant.before, mutant.after].append(mutant)
+    by_operator: dict[str, list[Mutant]] = defaultdict(list)
+    for (operator, _, _), same in places.items():
+        by_operator[operator].append(chance.choice(same))
     queues = [by_operator[operator] for operator in OPERATORS if operator in by_operator]
     chance.shuffle(queues)
     for queue in queues:
