@@ -128,6 +128,12 @@ parent_{{ parent }} as (
     {{ crm_parent_states(parent) }}
 ),
 {%- endfor %}
+{%- if spec.parents.values() | reject('equalto', 'accounts') | list %}
+
+inputs as (
+    select * from {{ ref('stg_crm__inputs') }}
+),
+{%- endif %}
 
 source as (
     select
@@ -179,7 +185,12 @@ judged as {{ streamed_cte() }} (
             {%- for column, parent in spec.parents.items() %},
             case
                 when checked.{{ column }} is null then null
-                when parent_{{ parent }}.parent_id is null then 'unknown_{{ parent[:-1] }}'
+                when parent_{{ parent }}.parent_id is null
+                    {%- if parent != 'accounts' %}
+                    -- nobody can be unknown to an entity that was not supplied
+                    and (select is_supplied from inputs where entity = '{{ parent }}')
+                    {%- endif %}
+                    then 'unknown_{{ parent[:-1] }}'
                 when parent_{{ parent }}.parent_state = 'deleted' then 'parent_deleted'
                 when parent_{{ parent }}.parent_state = 'quarantined' then 'parent_quarantined'
             end
