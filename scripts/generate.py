@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 CONTRACT = Path("macros/contract/crm_contract.sql")
 SEEDS = Path("seeds/demo")

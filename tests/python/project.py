@@ -63,7 +63,9 @@ class Warehouse:
         return "\n".join(found)
 
 
-def write_entity(folder: Path, entity: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> Path:
+def write_entity(
+    folder: Path, entity: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None
+) -> Path:
     """Writes rows as <folder>/<entity>.csv; the columns are those of the first row unless given."""
     rows = list(rows)
     columns = list(columns or rows[0].keys())
@@ -83,7 +85,9 @@ def _text(value: Any) -> Any:
     return value.isoformat(" ") if isinstance(value, dt.datetime) else value
 
 
-def dbt(work: Path, *arguments: str, variables: Mapping[str, Any] | None = None, database: Path | None = None) -> Warehouse:
+def dbt(
+    work: Path, *arguments: str, variables: Mapping[str, Any] | None = None, database: Path | None = None
+) -> Warehouse:
     """Runs one dbt command in-process with its own database, target and log folder under `work`."""
     work.mkdir(parents=True, exist_ok=True)
     database = database or work / "bestand.duckdb"
@@ -119,7 +123,7 @@ def build_files(
     unit_tests: bool = False,
     **variables: Any,
 ) -> Warehouse:
-    """Builds the project on a folder of contract files. Unit tests are left out unless asked for: they do not read it."""
+    """Builds the project on a folder of contract files; without unit tests unless asked for, as they do not read it."""
     arguments = [command]
     if command == "build" and not unit_tests:
         arguments += ["--exclude-resource-type", "unit_test"]
