@@ -22,7 +22,7 @@ install: $(INSTALLED)  ## Make the environment in .venv (hash-locked; quick when
 # pip of the given Python fills the environment, so a Python whose venv module lacks ensurepip (Debian's) will do.
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "Bestand needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." \
+		echo "Bestand needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -n 1)." \
 			"Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { \
 		echo "Bestand needs pip for '$(PYTHON)' (on Debian and Ubuntu: apt-get install python3-pip)." >&2; exit 1; }
