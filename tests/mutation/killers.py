@@ -19,6 +19,7 @@ from sqlglot import exp
 from worlds import Built, View
 
 SECONDS = 30  # a mutant that takes longer has been killed: its build would not end
+RATES = "model.bestand.int_fx_rates"
 
 
 class ControlError(Exception):
@@ -138,7 +139,24 @@ class Laboratory:
         sql = mutated(self.tree(mutant.model), here).sql(dialect=DIALECT)
         with self._transaction():
             killer, detail, changed = self._build(mutant.model, sql)
+        if killer is None and self.converts_money(mutant.model) and not self.stops_without_a_rate(mutant.model, sql):
+            killer, detail = "missing rate", "does not stop"
         return Verdict(mutant, killer, detail, tuple(changed))
+
+    def converts_money(self, model: str) -> bool:
+        """Whether the model needs exchange rates."""
+        return RATES in self.models[model].parents
+
+    def stops_without_a_rate(self, model: str, sql: str | None = None) -> bool:
+        """Whether the model, or this SQL in its place, ends with the message about the rate where there is none."""
+        with self._transaction():
+            self.connection.execute(f"delete from {self.models[RATES.rsplit('.')[-1]].relation}")
+            try:
+                with self._limited():
+                    self.connection.execute(f"create temp table stopped as {sql or self.models[model].sql}")
+            except duckdb.Error as error:
+                return "No exchange rate from " in str(error)
+        return False
 
     # --- one mutant ---------------------------------------------------------------------------------------------------
 

@@ -255,8 +255,8 @@ def _window(node: exp.Expression) -> Iterator[exp.Expression]:
     spec = node.args.get("spec")
     if spec is not None and spec.args.get("end"):
         for end, side in [("CURRENT ROW", None), (exp.Literal.number(1), "PRECEDING"), ("UNBOUNDED", "FOLLOWING")]:
-            is_same = str(spec.args["end"]) == str(end) and spec.args.get("end_side") == side
-            if not is_same:
+            now = (str(spec.args["end"]).upper(), str(spec.args.get("end_side")).upper())
+            if now != (str(end).upper(), str(side).upper()):
                 changed = node.copy()
                 changed.args["spec"].set("end", end)
                 changed.args["spec"].set("end_side", side)
@@ -322,6 +322,24 @@ def _shown(operator: str, node: exp.Expression) -> str:
     return re.sub(rf'"\w+"\."\w+"\."(\w+)"|{FIXTURE}(\w+)', lambda found: found[1] or found[2], text)
 
 
+def _named(operator: str, node: exp.Expression, changed: exp.Expression) -> tuple[str, str]:
+    """The text before and after; of a constant together with what it stands in."""
+    around = node
+    if operator in ("literal", "boolean"):
+        steps = []
+        while around.parent is not None and (around is node or isinstance(around, exp.Cast | exp.Paren | exp.Neg)):
+            parent = around.parent
+            steps.append(next(n for n, child in enumerate(parent.iter_expressions()) if child is around))
+            around = parent
+        copy = around.copy()
+        place: exp.Expression = copy
+        for step in reversed(steps):
+            place = next(child for n, child in enumerate(place.iter_expressions()) if n == step)
+        place.replace(changed.copy())
+        return _shown(operator, around), _shown(operator, copy)
+    return _shown(operator, node), _shown(operator, changed)
+
+
 def mutants(model: str, tree: exp.Expression) -> list[Mutant]:
     """Every mutant of the statement, in the order of its text."""
     found: list[Mutant] = []
@@ -331,7 +349,7 @@ def mutants(model: str, tree: exp.Expression) -> list[Mutant]:
             continue
         for operator, changes in OPERATORS.items():
             for variant, changed in enumerate(changes(node)):
-                name = (operator, _cte_of(node), _shown(operator, node), _shown(operator, changed))
+                name = (operator, _cte_of(node), *_named(operator, node, changed))
                 found.append(Mutant(model, *name, seen[name], position, variant))
                 seen[name] += 1
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -58,16 +59,23 @@ EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
 @dataclass(frozen=True)
 class Equivalent:
-    """A mutant no input of the contract can tell from the original, and why. `mutant` is for the reader."""
+    """Mutants no input of the contract can tell from the original, and why. Every pattern must match the whole text."""
 
-    id: str
-    mutant: str
     reason: str
+    model: str
+    operator: str
+    cte: str = ".*"
+    before: str = ".*"
+    after: str = ".*"
+
+    def is_it(self, mutant: Mutant) -> bool:
+        names = ("model", "operator", "cte", "before", "after")
+        return all(re.fullmatch(getattr(self, name), getattr(mutant, name), re.DOTALL) for name in names)
 
 
-def equivalents() -> dict[str, Equivalent]:
+def equivalents() -> list[Equivalent]:
     found = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))
-    return {entry["id"]: Equivalent(**entry) for entry in found.get("equivalent", [])}
+    return [Equivalent(**entry) for entry in found.get("equivalent", [])]
 
 
 @dataclass
@@ -75,10 +83,10 @@ class Report:
     """All verdicts of a run."""
 
     verdicts: list[tuple[Verdict, str]]  # and the world the mutant was found in
-    known: dict[str, Equivalent]
+    known: list[Equivalent]
 
     def equivalent(self, mutant: Mutant) -> Equivalent | None:
-        return self.known.get(mutant.identity)
+        return next((entry for entry in self.known if entry.is_it(mutant)), None)
 
     @property
     def killed(self) -> list[Verdict]:

@@ -29,6 +29,7 @@ select case when amount > 10 then 'large' when amount > 0 then 'small' end as si
 inner join accounts on paid.account_id = accounts.account_id
 """
 
+DUE = "due_on < CAST('{}' AS DATE)"
 STATES = "boundaries.state_on < versions.valid_to"
 # model, operator, the text before and after
 FIXED = [
@@ -74,8 +75,8 @@ def test_every_mutant_is_one_change_and_can_be_run_again_from_its_name() -> None
         "comparison", "and/or", "dropped condition", "join", "case", "negation", "literal", "aggregate", "coalesce",
     } == {mutant.operator for mutant in found}  # fmt: skip
     assert not [mutant for mutant in found if mutant.cte == "numbers"]
-    days = {mutant.after for mutant in found if mutant.before == "'2025-07-01'"}
-    assert days == {"'2025-07-02'", "'2025-06-30'"}
+    days = {mutant.after for mutant in found if mutant.operator == "literal" and "due_on" in mutant.before}
+    assert days == {f"due_on < CAST('{day}' AS DATE)" for day in ("2025-07-02", "2025-06-30")}
 
 
 def test_a_mutant_is_found_again_in_another_compilation() -> None:
@@ -84,8 +85,8 @@ def test_a_mutant_is_found_again_in_another_compilation() -> None:
     other = mutants("paid", parsed(STATEMENT.replace("2025-07-01", "2025-04-17")))
     longer = mutants("paid", parsed(STATEMENT.replace("and is_open", "and is_open and is_due")))
     mutant = named(own, "comparison", "amount > 10", "amount >= 10")
-    day = named(own, "literal", "'2025-07-01'", "'2025-07-02'")
-    assert counterpart(day, other, own) == named(other, "literal", "'2025-04-17'", "'2025-04-18'")
+    day = named(own, "literal", DUE.format("2025-07-01"), DUE.format("2025-07-02"))
+    assert counterpart(day, other, own) == named(other, "literal", DUE.format("2025-04-17"), DUE.format("2025-04-18"))
     assert counterpart(mutant, longer, own) == named(longer, "comparison", "amount > 10", "amount >= 10")
     assert counterpart(day, mutants("paid", parsed("select 1 as i")), own) is None
 
@@ -113,6 +114,14 @@ def test_what_changes_nothing_is_not_killed(laboratory: Laboratory) -> None:
     for model, operator, before in HARMLESS:
         verdict = laboratory.try_mutant(named(laboratory.mutants(model), operator, before))
         assert verdict.killer is None and not verdict.changed, verdict
+
+
+@pytest.mark.parametrize("model", ["int_account_first_rates", "int_subscription_states"])
+def test_a_model_that_converts_money_stops_without_a_rate(laboratory: Laboratory, model: str) -> None:
+    assert laboratory.converts_money(model)
+    assert laboratory.stops_without_a_rate(model)
+    silent = next(m for m in laboratory.mutants(model) if "ERROR" in m.before and "ERROR" not in m.after)
+    assert laboratory.try_mutant(silent).killer == "missing rate"
 
 
 def test_a_project_that_is_wrong_from_the_start_is_refused(laboratory: Laboratory) -> None:
