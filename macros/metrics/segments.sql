@@ -46,27 +46,24 @@
     coalesce({% for dimension in dimensions %}{{ dimension }}, {% endfor %}'all')
 {%- endmacro %}
 
-{# Bands: a text per interval of a list of limits, in an order that sorts as text. #}
-{% macro revenue_band(mrr) -%}
-    {%- set limits = var('revenue_band_limits') -%}
+{# Bands of a value between rising limits, numbered so that they sort as text. #}
+{% macro band(value, limits, unit='') -%}
     case
-        when {{ mrr }} is null then 'unknown'
+        when {{ value }} is null then 'unknown'
         {%- for limit in limits %}
-        when {{ mrr }} < {{ limit }} then '{{ loop.index }}: {{ 'under ' ~ limit if loop.first else limits[loop.index0 - 1] ~ ' to under ' ~ limit }}'
+        {%- set from = '' if loop.first else limits[loop.index0 - 1] ~ ' to ' %}
+        when {{ value }} < {{ limit }} then '{{ loop.index }}: {{ from }}under {{ limit }}{{ unit }}'
         {%- endfor %}
-        else '{{ limits | length + 1 }}: {{ limits[-1] }} and more'
+        else '{{ limits | length + 1 }}: {{ limits[-1] }}{{ unit }} and more'
     end
 {%- endmacro %}
 
+{% macro revenue_band(mrr) -%}
+    {{ band(mrr, var('revenue_band_limits')) }}
+{%- endmacro %}
+
 {% macro tenure_band(months) -%}
-    {%- set limits = var('tenure_band_limits') -%}
-    case
-        when {{ months }} is null then 'unknown'
-        {%- for limit in limits %}
-        when {{ months }} < {{ limit }} then '{{ loop.index }}: {{ 'under ' ~ limit ~ ' months' if loop.first else limits[loop.index0 - 1] ~ ' to under ' ~ limit ~ ' months' }}'
-        {%- endfor %}
-        else '{{ limits | length + 1 }}: {{ limits[-1] }} months and more'
-    end
+    {{ band(months, var('tenure_band_limits'), ' months') }}
 {%- endmacro %}
 
 {% macro contract_length(term_months) -%}

@@ -17,7 +17,10 @@ segments as (
 ),
 
 against_whole as (
-    select segments.segment_dimension, segments.period_grain, segments.period_start
+    select
+        segments.segment_dimension,
+        segments.period_grain,
+        segments.period_start
     from segments
     left join segments as whole
         on
@@ -35,7 +38,10 @@ against_whole as (
 ),
 
 against_months as (
-    select 'mrr_monthly' as segment_dimension, 'month' as period_grain, months.month_start as period_start
+    select
+        'mrr_monthly' as segment_dimension,
+        'month' as period_grain,
+        months.month_start as period_start
     from {{ ref('mrr_monthly') }} as months
     left join {{ ref('churn_by_segment') }} as whole
         on

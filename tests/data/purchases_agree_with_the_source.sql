@@ -4,7 +4,7 @@ with
 source as (
     select
         count(distinct account_id) as buyers,
-        count(distinct {{ dbt.concat(['account_id', "'|'", 'cast(' ~ local_day('ordered_at') ~ ' as ' ~ dbt.type_string() ~ ')']) }})
+        count(distinct concat(account_id, '|', cast({{ local_day('ordered_at') }} as {{ dbt.type_string() }})))
             as purchase_days,
         count(*) as orders
     from {{ ref('orders') }}
@@ -29,7 +29,15 @@ intervals as (
     select count(*) as intervals from {{ ref('int_purchase_intervals') }}
 )
 
-select *
+select
+    source.buyers,
+    modelled.buyers as modelled_buyers,
+    source.purchase_days,
+    modelled.purchase_days as modelled_purchase_days,
+    modelled.repeat_purchases,
+    intervals.intervals,
+    valued.value_net,
+    modelled.value_net as modelled_value_net
 from source
 cross join modelled
 cross join valued

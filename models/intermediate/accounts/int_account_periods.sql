@@ -49,7 +49,8 @@ joined as (
 labelled as (
     select
         *,
-        {{ movement_label('is_active_start', 'is_active_end', 'was_active_before', 'mrr_commercial_change') }} as movement,
+        {{ movement_label('is_active_start', 'is_active_end', 'was_active_before', 'mrr_commercial_change') }}
+            as movement,
         -- what retention rates are made of, all at the start rate and of accounts active at the start
         case when is_active_start and not is_active_end then mrr_start else 0 end as mrr_churned,
         case when is_active_start and is_active_end then greatest(mrr_start - mrr_end_at_start_rate, 0) else 0 end

@@ -34,7 +34,8 @@ touched as (
         spells.account_id,
         bool_or(spells.spell_start <= periods.period_start) as is_active_start,
         bool_or(spells.spell_end > periods.period_end) as is_active_end,
-        bool_or(spells.spell_start <= periods.period_start and spells.spell_end > periods.period_end) as is_uninterrupted,
+        bool_or(spells.spell_start <= periods.period_start and spells.spell_end > periods.period_end)
+            as is_uninterrupted,
         min(case when spells.spell_start > periods.period_start then spells.spell_start end) as first_active_day
     from spells
     inner join periods

@@ -7,7 +7,7 @@ subscription_states as (
 ranked as (
     select
         *,
-        row_number() over (partition by account_id, state_on order by mrr desc, subscription_id) as rank_by_mrr
+        row_number() over (partition by account_id, state_on order by mrr desc, subscription_id asc) as rank_by_mrr
     from subscription_states
 ),
 

@@ -34,11 +34,13 @@ numbers as (
         {%- else -%}
         {%- set months = {'month': 1, 'quarter': 3, 'year': 12}[grain] -%}
         {{ add_months(period_start_of(grain, 'history.first_day'), months ~ ' * numbers.i') }} as period_start,
-        {{ add_months(period_start_of(grain, 'history.first_day'), months ~ ' * numbers.i + ' ~ months) }} as next_period_start
+        {{ add_months(period_start_of(grain, 'history.first_day'), months ~ ' * numbers.i + ' ~ months) }}
+            as next_period_start
         {%- endif %}
     from history
     cross join numbers
-    where numbers.i <= {{ days_between('history.first_day', as_of_date()) }}{{ ' / 27' if grain != 'week' else ' / 7' }} + 1
+    where
+        numbers.i <= {{ days_between('history.first_day', as_of_date()) }} / {{ 7 if grain == 'week' else 27 }} + 1
 ),
 
 {% endfor -%}

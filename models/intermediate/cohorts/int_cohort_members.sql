@@ -44,10 +44,10 @@ final as (
         members.relationship,
         members.account_id,
         members.first_day,
-        members.mrr_at_start,
         {%- for dimension in known_segment_dimensions() %}
-        segments.{{ dimension }}{{ ',' if not loop.last }}
+        segments.{{ dimension }},
         {%- endfor %}
+        members.mrr_at_start
     from members
     inner join segments  -- exactly one
         on members.account_id = segments.account_id and members.first_day = segments.segment_on

@@ -27,7 +27,8 @@ final as (
         max(purchase_days.ordered_on) as last_purchase_on,
         cast(count(*) as integer) as purchase_days,
         cast(count(*) - 1 as integer) as repeat_purchases,
-        cast({{ days_between('min(purchase_days.ordered_on)', 'max(purchase_days.ordered_on)') }} as integer) as recency_days,
+        cast({{ days_between('min(purchase_days.ordered_on)', 'max(purchase_days.ordered_on)') }} as integer)
+            as recency_days,
         -- the last day whose purchases are known is the one before the as-of date
         cast({{ days_between('min(purchase_days.ordered_on)', add_days(as_of_date(), -1)) }} as integer) as age_days,
         {{ sum_money('purchase_days.value_net') }} as value_net

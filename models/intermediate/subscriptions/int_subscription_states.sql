@@ -72,8 +72,8 @@ rated as (
         with_interval.*,
         {{ required_rate('with_interval.currency', 'with_interval.interval_start', 'fx_rates.rate') }} as fx_rate
     from with_interval
-    left join fx_rates
-        on with_interval.currency = fx_rates.currency and with_interval.interval_start = fx_rates.rate_for  -- at most one
+    left join fx_rates  -- at most one
+        on with_interval.currency = fx_rates.currency and with_interval.interval_start = fx_rates.rate_for
 ),
 
 final as (

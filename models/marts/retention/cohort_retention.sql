@@ -52,7 +52,8 @@ grid as (
     select
         cohorts_kept.*,
         periods.period_start,
-        {{ period_index('cohorts_kept.cohort_grain', 'cohorts_kept.cohort_start', 'periods.period_start') }} as period_index
+        {{ period_index('cohorts_kept.cohort_grain', 'cohorts_kept.cohort_start', 'periods.period_start') }}
+            as period_index
     from cohorts_kept
     inner join periods
         on
@@ -66,13 +67,13 @@ active_members as (
         activity.period_grain as cohort_grain,
         activity.cohort_start,
         activity.period_index,
+        {%- for dimension in dimensions %}
+        members.{{ dimension }},
+        {%- endfor %}
         activity.is_uninterrupted,
         activity.amount,
         activity.amount_gross,
-        activity.amount_lowest,
-        {%- for dimension in dimensions %}
-        members.{{ dimension }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        activity.amount_lowest
     from activity
     inner join members  -- exactly one
         on activity.relationship = members.relationship and activity.account_id = members.account_id

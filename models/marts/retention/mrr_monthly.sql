@@ -34,7 +34,8 @@ counted as (
 retained as (
     select
         *,
-        {{ mrr_retained_gross('mrr_start', 'mrr_churned_at_start_rate', 'mrr_contracted_at_start_rate') }} as mrr_retained_gross,
+        {{ mrr_retained_gross('mrr_start', 'mrr_churned_at_start_rate', 'mrr_contracted_at_start_rate') }}
+            as mrr_retained_gross,
         {{ mrr_retained_net(
             'mrr_start', 'mrr_churned_at_start_rate', 'mrr_contracted_at_start_rate', 'mrr_expanded_at_start_rate'
         ) }} as mrr_retained_net

@@ -66,11 +66,11 @@ final as (
         coalesce(currency, '{{ var("reporting_currency") }}') as currency,
         movement_kind,
         is_complete,
-        cast(mrr_change as decimal(38, 4)) as mrr_change,
-        cast(mrr_change_original as decimal(38, 4)) as mrr_change_original,
         {%- for dimension in dimensions %}
-        {{ dimension }}{{ ',' if not loop.last }}
+        {{ dimension }},
         {%- endfor %}
+        cast(mrr_change as decimal(38, 4)) as mrr_change,
+        cast(mrr_change_original as decimal(38, 4)) as mrr_change_original
     from unioned
 )
 
