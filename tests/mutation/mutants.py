@@ -368,10 +368,23 @@ def mutated(tree: exp.Expression, mutant: Mutant) -> exp.Expression:
 
 def counterpart(mutant: Mutant, others: Sequence[Mutant], own: Sequence[Mutant]) -> Mutant | None:
     """The same mistake in another compilation of the model: at the same place where both have the same shape, else
-    wherever it has the same name; None where the other compilation has no such place."""
+    wherever it has the same name, else the same name but for its numbers; None where there is no such place."""
     if [(m.operator, m.cte, m.variant) for m in others] == [(m.operator, m.cte, m.variant) for m in own]:
         return others[own.index(mutant)]
-    return next((other for other in others if other.key == mutant.key), None)
+    for name in (_exact_name, _name_without_numbers):
+        found = next((other for other in others if name(other) == name(mutant)), None)
+        if found is not None:
+            return found
+    return None
+
+
+def _exact_name(mutant: Mutant) -> tuple[str | int, ...]:
+    return mutant.key
+
+
+def _name_without_numbers(mutant: Mutant) -> tuple[str | int, ...]:
+    before, after = (re.sub(r"\d+", "0", text) for text in (mutant.before, mutant.after))
+    return (mutant.operator, mutant.cte, before, after, mutant.variant)
 
 
 def sample(found: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:

@@ -67,8 +67,11 @@ class Equivalent:
     cte: str = ".*"
     before: str = ".*"
     after: str = ".*"
+    occurrence: int | None = None
 
     def is_it(self, mutant: Mutant) -> bool:
+        if self.occurrence not in (None, mutant.occurrence):
+            return False
         names = ("model", "operator", "cte", "before", "after")
         return all(re.fullmatch(getattr(self, name), getattr(mutant, name), re.DOTALL) for name in names)
 
