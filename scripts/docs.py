@@ -26,7 +26,7 @@ def pages(manifest: dict[str, Any], root: Path = paths.ROOT) -> dict[Path, str]:
     made = {Path("docs/marts.md"): _index(marts)}
     for folder in sorted({_folder(node) for node in marts}):
         in_folder = [node for node in marts if _folder(node) == folder]
-        made[Path(f"docs/marts/{folder}.md")] = _folder_page(folder, in_folder, tests)
+        made[Path(f"docs/marts/{folder}.md")] = _folder_page(folder, in_folder)
     requirements = yaml.safe_load((root / "docs/requirements.yml").read_text(encoding="utf-8"))
     made[Path("docs/coverage.md")] = _coverage(requirements, manifest, tests)
     vars_page = root / "docs/vars.md"
@@ -82,17 +82,17 @@ def requirement_ids(node: Node) -> list[str]:
     return [str(one) for one in (named if isinstance(named, list) else re.split(r"[,\s]+", str(named))) if one]
 
 
-def _tests(manifest: dict[str, Any]) -> dict[str, dict[str, int]]:
-    """Data tests and unit tests per model."""
-    found: dict[str, dict[str, int]] = defaultdict(lambda: {"data": 0, "unit": 0})
+def _tests(manifest: dict[str, Any]) -> dict[str, int]:
+    """How many data tests and unit tests each model has."""
+    found: dict[str, int] = defaultdict(int)
     for node in manifest["nodes"].values():
         if node["resource_type"] == "test":
             on = {node["attached_node"]} if node.get("attached_node") else set(node["depends_on"]["nodes"])
             for model in on:
-                found[model]["data"] += 1
+                found[model] += 1
     for node in manifest.get("unit_tests", {}).values():
         for model in node["depends_on"]["nodes"][:1]:
-            found[model]["unit"] += 1
+            found[model] += 1
     return found
 
 
@@ -106,14 +106,12 @@ def _index(marts: list[Node]) -> str:
     return "\n".join(lines)
 
 
-def _folder_page(folder: str, marts: list[Node], tests: dict[str, dict[str, int]]) -> str:
+def _folder_page(folder: str, marts: list[Node]) -> str:
     lines = [MADE, "", f"# {folder.replace('_', ' ').capitalize()}", ""]
     for node in marts:
-        counts = tests[node["unique_id"]]
         lines += [f"## {node['name']}", "", node["description"].strip(), ""]
         ids = ", ".join(f"[{one}](../coverage.md#{one.lower()})" for one in requirement_ids(node))
-        tested = f"{counts['data']} data tests, {counts['unit']} unit tests"
-        lines += [f"Answers: {ids or 'no requirement of its own'}. Tested by {tested}.", ""]
+        lines += [f"Answers {ids}.", ""] if ids else []
         lines += ["| column | type | meaning |", "|---|---|---|"]
         for column in node["columns"].values():
             lines.append(f"| {column['name']} | {column.get('data_type') or ''} | {_cell(column['description'])} |")
@@ -133,7 +131,7 @@ def _cell(text: str) -> str:
 # --- coverage ---
 
 
-def _coverage(requirements: dict[str, str], manifest: dict[str, Any], tests: dict[str, dict[str, int]]) -> str:
+def _coverage(requirements: dict[str, str], manifest: dict[str, Any], tests: dict[str, int]) -> str:
     answering: dict[str, list[Node]] = defaultdict(list)
     proving: dict[str, list[Node]] = defaultdict(list)
     for node in [*manifest["nodes"].values(), *manifest.get("unit_tests", {}).values()]:
@@ -154,7 +152,7 @@ def _coverage(requirements: dict[str, str], manifest: dict[str, Any], tests: dic
     lines += ["| id | question | answered by | tests on these models |", "|---|---|---|---|"]
     for one, question in requirements.items():
         models = sorted(answering[one], key=lambda node: str(node["name"]))
-        count = sum(sum(tests[node["unique_id"]].values()) for node in models) + len(proving[one])
+        count = sum(tests[node["unique_id"]] for node in models) + len(proving[one])
         names = ", ".join(_link(node) for node in models) or "not yet"
         lines.append(f'| <a id="{one.lower()}"></a>{one} | {_cell(question)} | {names} | {count or ""} |')
     return "\n".join(lines)
