@@ -61,7 +61,7 @@ class Case:
 
 @pytest.fixture(scope="session")
 def packed() -> histories.Rows:
-    return histories.pack(histories.collect(COUNT))
+    return histories.pack(histories.collect(COUNT) + histories.met_before())
 
 
 @pytest.fixture(scope="session", params=list(CASES))
@@ -70,12 +70,13 @@ def case(
 ) -> Iterator[Case]:
     options = CASES[request.param]
     work = tmp_path_factory.mktemp(f"oracle_{request.param}")
+    # The first build is a whole one, so that the project's own data tests meet the histories too.
+    part = {} if request.param == "boundary" else {"select": SELECTED, "exclude": "resource_type:test"}
     warehouse = build_files(
         work,
         histories.write(work / "files", packed),
         options.as_of.isoformat(),
-        select=SELECTED,
-        exclude="resource_type:test",
+        **part,
         segment_dimensions=list(options.segment_dimensions),
         **{name: getattr(options, name) for name in VARIABLES},
     )
@@ -124,7 +125,7 @@ def test_the_histories_reach_what_they_are_for(packed: histories.Rows) -> None:
         months = oracle.account_months()
         labels = Counter(row["movement"] for row in months)
         for label in ("new", "expansion", "contraction", "churn", "reactivation"):
-            assert labels[label] >= 100, (as_of, labels)
+            assert labels[label] >= 60, (as_of, labels)
         movements = oracle.mrr_movements()
         assert sum(row["movement"] == "fx" for row in movements) >= 1000
         switched = [row for row in months if row["movement"] in ("expansion", "contraction")]
