@@ -101,7 +101,7 @@ def _terms(row: dict[str, Any]) -> dict[str, Any]:
     term = row.get("contract_term_months")
     contract_end = None
     if term and chosen == 1:
-        contract_end = min(row["valid_from"] + term * 30 * DAY, dt.date(2026, 12, 31))
+        contract_end = row["valid_from"] + term * 30 * DAY
     product = [None, "suite", "suite", "addon"][_chosen(row["subscription_id"].rsplit(":")[-1], 4)]
     return {**row, "product": product, "contract_end_on": contract_end, "auto_renews": [None, True, False][chosen % 3]}
 
