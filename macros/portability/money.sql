@@ -12,10 +12,9 @@
         as decimal(18, 4))
 {%- endmacro %}
 {% macro duckdb__money_per_month(amount, quantity, months) -%}
-    {# 10^8 x amount x quantity as a whole number, divided by 10^4 x months, rounded by adding half the divisor #}
+    {#- 10^8 x amount x quantity as a whole number, divided by 10^4 x months, rounded by adding half the divisor #}
     cast((
-        cast(cast({{ amount }} as decimal(38, 4)) * 10000 as hugeint)
-        * cast(cast({{ quantity }} as decimal(38, 4)) * 10000 as hugeint)
+        {{ whole_units(amount) }} * {{ whole_units(quantity) }}
         + 5000 * {{ months }}
     ) // (10000 * {{ months }}) * cast(0.0001 as decimal(5, 4)) as decimal(18, 4))
 {%- endmacro %}
@@ -25,12 +24,30 @@
     cast(round(cast({{ amount }} as decimal(18, 4)) * cast({{ rate }} as decimal(18, 8)), 4) as decimal(38, 4))
 {%- endmacro %}
 
-{# amount x numerator / denominator for sums of money, rounded to four places. #}
-{% macro scale_money(amount, numerator, denominator) -%}
-    cast(round(
-        cast({{ amount }} as double) * cast({{ numerator }} as double) / cast({{ denominator }} as double), 4
-    ) as decimal(38, 4))
+{#
+  amount x numerator / denominator for sums of money that are not negative, rounded once. In whole ten-thousandths, as a
+  quotient of doubles or of scaled decimals can miss a tie.
+#}
+{% macro scale_money(amount, numerator, denominator) %}
+    {{ return(adapter.dispatch('scale_money', 'bestand')(amount, numerator, denominator)) }}
+{% endmacro %}
+{% macro default__scale_money(amount, numerator, denominator) -%}
+    cast(
+        (2 * {{ whole_units(amount) }} * {{ whole_units(numerator) }} + {{ whole_units(denominator) }})
+        div (2 * {{ whole_units(denominator) }}) * cast(0.0001 as decimal(5, 4)) as decimal(38, 4)
+    )
 {%- endmacro %}
+{% macro duckdb__scale_money(amount, numerator, denominator) -%}
+    cast(
+        (2 * {{ whole_units(amount) }} * {{ whole_units(numerator) }} + {{ whole_units(denominator) }})
+        // (2 * {{ whole_units(denominator) }}) * cast(0.0001 as decimal(5, 4)) as decimal(38, 4)
+    )
+{%- endmacro %}
+
+{# Money in whole ten-thousandths. #}
+{% macro whole_units(amount) %}{{ return(adapter.dispatch('whole_units', 'bestand')(amount)) }}{% endmacro %}
+{% macro default__whole_units(amount) -%} cast({{ amount }} * 10000 as decimal(38, 0)) {%- endmacro %}
+{% macro duckdb__whole_units(amount) -%} cast(cast({{ amount }} as decimal(38, 4)) * 10000 as hugeint) {%- endmacro %}
 
 {# A sum of money; the type is fixed because engines widen sums of decimals differently. #}
 {% macro sum_money(amount) -%} cast(coalesce(sum({{ amount }}), 0) as decimal(38, 4)) {%- endmacro %}

@@ -842,8 +842,12 @@ class Oracle:
     @cached_property
     def purchases(self) -> dict[str, list[tuple[dt.date, Decimal]]]:
         """Local day and value of every order of the accounts that have no paid version, known on D and with a day in
-        force; where a pause is churn, a paused one is none."""
-        under_contract = {account.account_id for account in self.accounts if account.versions}
+        force by D; where a pause is churn, a paused one is none."""
+        under_contract = {
+            account.account_id
+            for account in self.accounts
+            if any(version.start <= self.options.as_of for version in account.versions)
+        }
         found: dict[str, list[tuple[dt.date, Decimal]]] = defaultdict(list)
         for row in known_rows(self.inputs.get("orders", ()), ["order_id"], "ordered_at", self.options):
             account_id = self.resolved.get(row["account_id"])

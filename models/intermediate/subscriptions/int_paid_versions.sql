@@ -102,6 +102,32 @@ counted as (
 
 {% endif -%}
 {% if var('reactivation_gap_days') | int > 0 -%}
+-- a version that is known and begins after the as-of date ends a gap as well: the next build must not take a loss back
+upcoming as (
+    select
+        account_id,
+        valid_from,
+        coalesce(valid_to, {{ open_end() }}) as valid_to
+    from {{ ref('subscriptions') }}
+    where
+        valid_from > {{ as_of_date() }}
+        and (valid_to is null or valid_to > valid_from)
+        and not coalesce(is_trial, false)
+        {%- if var('pause_is_churn') %}
+        and not coalesce(is_paused, false)
+        {%- endif %}
+),
+
+starts as (
+    select
+        account_id,
+        valid_from,
+        valid_to
+    from counted
+    union all
+    select * from upcoming
+),
+
 -- gaps of an account that are short enough are bridged: the versions that end where the gap begins last to its end
 reached as (
     select
@@ -112,7 +138,7 @@ reached as (
             order by valid_from, valid_to
             rows between unbounded preceding and 1 preceding
         ) as covered_to
-    from counted
+    from starts
 ),
 
 gaps as (
