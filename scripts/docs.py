@@ -82,17 +82,16 @@ def requirement_ids(node: Node) -> list[str]:
     return [str(one) for one in (named if isinstance(named, list) else re.split(r"[,\s]+", str(named))) if one]
 
 
-def _tests(manifest: dict[str, Any]) -> dict[str, int]:
-    """How many data tests and unit tests each model has."""
-    found: dict[str, int] = defaultdict(int)
+def _tests(manifest: dict[str, Any]) -> dict[str, set[str]]:
+    """The names of the unit tests of each model and of the tests of its own (tests/data) that read it."""
+    found: dict[str, set[str]] = defaultdict(set)
     for node in manifest["nodes"].values():
-        if node["resource_type"] == "test":
-            on = {node["attached_node"]} if node.get("attached_node") else set(node["depends_on"]["nodes"])
-            for model in on:
-                found[model] += 1
+        if node["resource_type"] == "test" and not node.get("test_metadata"):
+            for model in node["depends_on"]["nodes"]:
+                found[model].add(node["name"])
     for node in manifest.get("unit_tests", {}).values():
         for model in node["depends_on"]["nodes"][:1]:
-            found[model] += 1
+            found[model].add(node["name"])
     return found
 
 
@@ -131,7 +130,7 @@ def _cell(text: str) -> str:
 # --- coverage ---
 
 
-def _coverage(requirements: dict[str, str], manifest: dict[str, Any], tests: dict[str, int]) -> str:
+def _coverage(requirements: dict[str, str], manifest: dict[str, Any], tests: dict[str, set[str]]) -> str:
     answering: dict[str, list[Node]] = defaultdict(list)
     proving: dict[str, list[Node]] = defaultdict(list)
     for node in [*manifest["nodes"].values(), *manifest.get("unit_tests", {}).values()]:
@@ -149,12 +148,18 @@ def _coverage(requirements: dict[str, str], manifest: dict[str, Any], tests: dic
     lines = [MADE, "", "# Which question is answered where", ""]
     answered = sum(1 for one in requirements if answering[one])
     lines += [f"{answered} of {len(requirements)} requirements have a model that answers them.", ""]
-    lines += ["| id | question | answered by | tests on these models |", "|---|---|---|---|"]
+    lines += [
+        "Besides the tests named here, every mart's yml holds its keys, its contract and the rules of its rows.",
+        "",
+    ]
+    lines += ["| id | question | answered by | tested by |", "|---|---|---|---|"]
     for one, question in requirements.items():
         models = sorted(answering[one], key=lambda node: str(node["name"]))
-        count = sum(tests[node["unique_id"]] for node in models) + len(proving[one])
+        tested = {name for node in models for name in tests[node["unique_id"]]}
+        tested |= {str(node["name"]) for node in proving[one]}
         names = ", ".join(_link(node) for node in models) or "not yet"
-        lines.append(f'| <a id="{one.lower()}"></a>{one} | {_cell(question)} | {names} | {count or ""} |')
+        by = ", ".join(f"`{name}`" for name in sorted(tested))
+        lines.append(f'| <a id="{one.lower()}"></a>{one} | {_cell(question)} | {names} | {by} |')
     return "\n".join(lines)
 
 
