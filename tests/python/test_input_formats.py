@@ -321,6 +321,7 @@ def test_wrong_settings_get_a_clear_sentence(
     assert sentence in " ".join(result.messages().split())
 
 
+@pytest.mark.slow
 def test_compile_empty_and_no_rows(input_project: InputProject, tmp_path: Path) -> None:
     folder = write_rows(tmp_path, ACCOUNTS)
     compiled = input_project.run("fresh", folder, command="compile")

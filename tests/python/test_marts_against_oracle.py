@@ -118,6 +118,7 @@ def test_every_row_given_was_accepted_or_superseded_or_not_yet_known(case: Case)
     }
 
 
+@pytest.mark.slow
 def test_the_histories_reach_what_they_are_for(packed: histories.Rows) -> None:
     """A comparison proves nothing about what its input never does."""
     for as_of in histories.AS_OFS:
