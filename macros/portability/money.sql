@@ -44,6 +44,21 @@
     )
 {%- endmacro %}
 
+{# The mean of a sum of money that is not negative, to the cent, half up; from whole numbers, so that ties are ties. #}
+{% macro mean_money(total, count) %}
+    {{ return(adapter.dispatch('mean_money', 'bestand')(total, count)) }}
+{% endmacro %}
+{% macro default__mean_money(total, count) -%}
+    cast(
+        ({{ whole_units(total) }} + 50 * {{ count }}) div (100 * {{ count }}) * cast(0.01 as decimal(3, 2)) as decimal(18, 2)
+    )
+{%- endmacro %}
+{% macro duckdb__mean_money(total, count) -%}
+    cast(
+        ({{ whole_units(total) }} + 50 * {{ count }}) // (100 * {{ count }}) * cast(0.01 as decimal(3, 2)) as decimal(18, 2)
+    )
+{%- endmacro %}
+
 {# Money in whole ten-thousandths. #}
 {% macro whole_units(amount) %}{{ return(adapter.dispatch('whole_units', 'bestand')(amount)) }}{% endmacro %}
 {% macro default__whole_units(amount) -%} cast({{ amount }} * 10000 as decimal(38, 0)) {%- endmacro %}

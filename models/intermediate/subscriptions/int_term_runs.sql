@@ -1,0 +1,94 @@
+with
+
+versions as (
+    select * from {{ ref('int_paid_versions') }}
+),
+
+boundaries as (
+    select
+        account_id,
+        valid_from as boundary
+    from versions
+    union
+    select
+        account_id,
+        valid_to as boundary
+    from versions
+),
+
+-- between two boundaries of an account nothing changes
+stretches as (
+    select
+        account_id,
+        boundary as stretch_start,
+        lead(boundary) over (partition by account_id order by boundary) as stretch_end
+    from boundaries
+),
+
+-- the subscription with the largest MRR sets the term; without one, a customer can leave with each bill
+ranked as (
+    select
+        stretches.account_id,
+        stretches.stretch_start,
+        stretches.stretch_end,
+        cast(case
+            when versions.contract_term_months >= 1 then versions.contract_term_months
+            else versions.billing_interval_months
+        end as integer) as period_months,
+        row_number() over (
+            partition by stretches.account_id, stretches.stretch_start
+            order by versions.mrr_original desc, versions.subscription_id asc
+        ) as rank_by_mrr
+    from stretches
+    inner join versions
+        on
+            stretches.account_id = versions.account_id
+            and stretches.stretch_start >= versions.valid_from
+            and stretches.stretch_start < versions.valid_to
+),
+
+neighboured as (
+    select
+        account_id,
+        stretch_start,
+        stretch_end,
+        period_months,
+        lag(stretch_end) over (partition by account_id order by stretch_start) as previous_end,
+        lag(period_months) over (partition by account_id order by stretch_start) as previous_period_months
+    from ranked
+    where rank_by_mrr = 1
+),
+
+numbered as (
+    select
+        *,
+        sum(case when previous_end = stretch_start and previous_period_months = period_months then 0 else 1 end) over (
+            partition by account_id order by stretch_start rows between unbounded preceding and current row
+        ) as run_number
+    from neighboured
+),
+
+runs as (
+    select
+        account_id,
+        cast(run_number as integer) as run_number,
+        period_months,
+        min(stretch_start) as run_start,
+        max(stretch_end) as run_end
+    from numbered
+    group by account_id, run_number, period_months
+),
+
+final as (
+    select
+        account_id,
+        run_number,
+        period_months,
+        run_start,
+        run_end,
+        -- what ends with another term of the same relationship has not ended with a loss
+        lead(run_start) over (partition by account_id order by run_number) is distinct from run_end as ends_with_loss
+    from runs
+)
+
+select * from final
