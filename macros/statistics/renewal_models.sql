@@ -1,0 +1,31 @@
+{# Scores of contract customers: shifted beta geometric (Fader & Hardie 2007, 2010). #}
+
+{# Of the customers there after `from_period` renewals, the share still there after `to_period` (S(to) / S(from)). #}
+{% macro sbg_survival_ratio(alpha, beta, from_period, to_period) -%}
+    exp(
+        {{ ln_gamma('(' ~ beta ~ ' + ' ~ to_period ~ ')') }} - {{ ln_gamma('(' ~ beta ~ ' + ' ~ from_period ~ ')') }}
+        - {{ ln_gamma('(' ~ alpha ~ ' + ' ~ beta ~ ' + ' ~ to_period ~ ')') }}
+        + {{ ln_gamma('(' ~ alpha ~ ' + ' ~ beta ~ ' + ' ~ from_period ~ ')') }}
+    )
+{%- endmacro %}
+
+{# Share of those in their n-th period who renew at its end. #}
+{% macro sbg_renewal_probability(alpha, beta, n) -%}
+    ({{ beta }} + {{ n }} - 1e0) / ({{ alpha }} + {{ beta }} + {{ n }} - 1e0)
+{%- endmacro %}
+
+{#
+  Discounted expected residual lifetime of a customer in his n-th period (n - 1 renewals done), just before the next
+  renewal: the periods to come without limit, the next one undiscounted, `v` the discount factor of a period.
+  2F1(1, beta + n; alpha + beta + n; v) as Gauss's continued fraction, which converges for monthly periods as well.
+#}
+{% macro sbg_derl(alpha, beta, n, v) -%}
+    {%- set a = '(' ~ beta ~ ' + ' ~ n ~ ')' -%}
+    {%- set c = '(' ~ alpha ~ ' + ' ~ beta ~ ' + ' ~ n ~ ' - 1e0)' -%}
+    ({{ sbg_renewal_probability(alpha, beta, n) }}) / (
+    {%- for k in range(60) -%}
+        1e0 - ({{ a }} + {{ k }}e0) * ({{ c }} + {{ k }}e0) * {{ v }} / (({{ c }} + {{ 2 * k }}e0) * ({{ c }} + {{ 2 * k + 1 }}e0)) / (
+        1e0 - {{ k + 1 }}e0 * ({{ c }} - {{ a }} + {{ k + 1 }}e0) * {{ v }} / (({{ c }} + {{ 2 * k + 1 }}e0) * ({{ c }} + {{ 2 * k + 2 }}e0)) / (
+    {%- endfor -%}
+    1e0{{ '))' * 60 }})
+{%- endmacro %}
