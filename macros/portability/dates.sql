@@ -28,6 +28,14 @@
         - case when {{ add_months(from_day, calendar_months_between(from_day, to_day)) }} > {{ to_day }} then 1 else 0 end)
 {%- endmacro %}
 
+{# The smallest number of months n with from_day + n months >= to_day (to_day >= from_day). #}
+{% macro months_to_reach(from_day, to_day) -%}
+    cast({{ complete_months_between(from_day, to_day) }} + case
+        when {{ add_months(from_day, complete_months_between(from_day, to_day)) }} < {{ to_day }} then 1
+        else 0
+    end as integer)
+{%- endmacro %}
+
 {# A UTC timestamp as local wall time in the reporting time zone, and back. #}
 {% macro utc_to_local(moment) %}{{ return(adapter.dispatch('utc_to_local', 'bestand')(moment)) }}{% endmacro %}
 {% macro default__utc_to_local(moment) -%} from_utc_timestamp({{ moment }}, '{{ var("reporting_time_zone") }}') {%- endmacro %}

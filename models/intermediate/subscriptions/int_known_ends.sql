@@ -1,0 +1,72 @@
+with
+
+as_of_dates as (
+    {{ clv_as_of_dates() }}
+),
+
+versions as (
+    select * from {{ ref('int_subscription_versions') }}
+    where is_paid
+),
+
+cancellations as (
+    select * from {{ ref('cancellations') }}
+),
+
+running as (
+    select
+        as_of_dates.as_of_date,
+        versions.account_id,
+        versions.subscription_id,
+        -- the term that notice ends, or that does not renew itself
+        case
+            when
+                versions.contract_end_on > as_of_dates.as_of_date
+                and (versions.notice_given_on <= as_of_dates.as_of_date or not versions.auto_renews)
+                then versions.contract_end_on
+        end as term_ends_on
+    from as_of_dates
+    inner join versions
+        on as_of_dates.as_of_date >= versions.valid_from and as_of_dates.as_of_date < versions.valid_to
+),
+
+-- one without a subscription cancels all of them
+requested as (
+    select
+        running.as_of_date,
+        running.subscription_id,
+        min(cancellations.effective_on) as cancelled_on
+    from running
+    inner join cancellations
+        on
+            running.account_id = cancellations.account_id
+            and (cancellations.subscription_id is null or running.subscription_id = cancellations.subscription_id)
+            and cancellations.requested_on <= running.as_of_date
+            and cancellations.effective_on > running.as_of_date
+    group by running.as_of_date, running.subscription_id
+),
+
+ends as (
+    select
+        running.as_of_date,
+        running.account_id,
+        least(
+            coalesce(running.term_ends_on, requested.cancelled_on), coalesce(requested.cancelled_on, running.term_ends_on)
+        ) as ends_on
+    from running
+    left join requested  -- at most one
+        on running.as_of_date = requested.as_of_date and running.subscription_id = requested.subscription_id
+),
+
+-- the account ends with its last subscription, if the end of each is known
+final as (
+    select
+        as_of_date,
+        account_id,
+        max(ends_on) as known_end_on
+    from ends
+    group by as_of_date, account_id
+    having count(*) = count(ends_on)
+)
+
+select * from final
