@@ -11,10 +11,11 @@
                        rest of the keys is drawn towards that one, as if clv_shrinkage_customers customers of the whole
                        had been seen in it as well (a normal prior with the whole's information per customer)
 
-  Method: Fisher scoring (sbg) or BHHH (the others) on the logarithms of the parameters, halving a step that does not
-  raise the likelihood. Converged: the decrement g' H^-1 g, the squared distance to the maximum in standard errors, is
-  below (1e-8)^2, with a positive definite information matrix. A rule by small steps alone would call the right answer
-  stalled.
+  Method: quasi-Newton (BFGS) on the logarithms of the parameters, from the inverse of the information at the start, halving a
+  step that does not raise the likelihood enough. BHHH, with the outer product of the scores in every step, needs as many
+  rounds on large data and wanders for hundreds on small ones, where that product is far from the curvature. Converged: the
+  decrement g' B g, the squared distance to the maximum in standard errors, is below (1e-8)^2, with a positive definite
+  information matrix. A rule by small steps alone would call the right answer stalled.
 
   Columns: the keys, n (customers), the parameters under their names, log_likelihood (of the fit's own customers),
   iterations, status, and the covariance of the logarithms of the parameters (cov_11, cov_21 ...; null unless converged).
@@ -58,7 +59,7 @@
         {%- set state.running = fit_running(state.current) -%}
         {%- for round in range(fit_max_rounds()) if state.running > 0 -%}
             {%- if state.running > 0 -%}
-                {%- do fit_advance(state, fit_step_sql(statistics, state.current, family, drawn_to)) -%}
+                {%- do fit_advance(state, fit_step_sql(statistics, state.current, family, loop.first, drawn_to)) -%}
                 {%- set state.rounds = state.rounds + 1 -%}
                 {%- set state.running = fit_running(state.current) -%}
             {%- endif -%}
@@ -197,9 +198,11 @@
         {%- for i in range(1, size + 1) %},
         cast(ln(least(greatest(coalesce(measured.start_{{ i }}, 1e0), 1e-3), 1e4)) as double) as c_{{ i }},
         cast(null as double) as p_{{ i }},
-        cast(null as double) as d_{{ i }}
+        cast(null as double) as d_{{ i }},
+        cast(null as double) as g_{{ i }}
         {%- for j in range(1, i + 1) %},
-        cast(null as double) as h_{{ i }}{{ j }}
+        cast(null as double) as h_{{ i }}{{ j }},
+        cast(null as double) as b_{{ i }}{{ j }}
         {%- endfor %}
         {%- endfor %}
     from measured
@@ -250,9 +253,11 @@
         case when parts.status = 'waiting' and wholes.status = 'converged' then wholes.p_{{ i }} else parts.c_{{ i }} end
             as c_{{ i }},
         parts.p_{{ i }},
-        parts.d_{{ i }}
+        parts.d_{{ i }},
+        parts.g_{{ i }}
         {%- for j in range(1, i + 1) %},
-        parts.h_{{ i }}{{ j }}
+        parts.h_{{ i }}{{ j }},
+        parts.b_{{ i }}{{ j }}
         {%- endfor %}
         {%- endfor %}
     from {{ state }} as parts
@@ -263,7 +268,7 @@
   One round: the likelihood, its gradient and its information at the point c that each running fit wants to try; if it is
   better than the best so far, p, the next step d starts from there, else half the last step is tried.
 #}
-{% macro fit_step_sql(statistics, state, family, prior=none) -%}
+{% macro fit_step_sql(statistics, state, family, is_first, prior=none) -%}
     {%- set spec = fit_family(family) -%}
     {%- set size = spec.parameters | length -%}
     {%- set kept = ['fit_id', 'whole_id', 'n', 'refusal', 'status', 'iterations', 'step', 'objective', 'log_likelihood'] -%}
@@ -348,9 +353,9 @@
     ),
 
     {% endif -%}
-    {{ solve_ctes('evaluated', 'solved', size) }},
+    {% if is_first -%}
+    {{ invert_ctes('evaluated', 'inverted', size) }},
 
-    -- a sum of doubles is not exact: what is lower by less than its rounding is not lower
     judged as (
         select
             {%- for column in kept %}
@@ -358,23 +363,99 @@
             {%- endfor %}
             {%- for i in range(1, size + 1) %}
             state.c_{{ i }},
-            state.p_{{ i }} as best_p_{{ i }},
-            state.d_{{ i }} as last_d_{{ i }},
-            solved.d_{{ i }},
+            state.c_{{ i }} as best_c_{{ i }},
+            evaluated.g_{{ i }},
             {%- for j in range(1, i + 1) %}
             evaluated.h_{{ i }}{{ j }},
+            coalesce(inverted.v_{{ i }}{{ j }}, {{ '1e0 / nullif(evaluated.h_' ~ i ~ i ~ ', 0e0)' if i == j else '0e0' }}) as b_{{ i }}{{ j }},
             {%- endfor %}
             {%- endfor %}
             evaluated.ll,
             evaluated.tried,
-            solved.decrement,
-            state.objective is null
-            or coalesce(evaluated.tried, -1e308) >= state.objective - 1e-11 * abs(state.objective) as is_better,
-            greatest({% for i in range(1, size + 1) %}abs(solved.d_{{ i }}), {% endfor %}1e-300) as longest_d,
-            greatest({% for i in range(1, size + 1) %}abs(state.c_{{ i }}){{ ', ' if not loop.last }}{% endfor %}) as farthest_c
+            true as is_better
         from {{ state }} as state
         inner join evaluated on state.fit_id = evaluated.fit_id  -- exactly one
-        inner join solved on state.fit_id = solved.fit_id  -- exactly one
+        inner join inverted on state.fit_id = inverted.fit_id  -- exactly one
+        where state.status = 'running'
+    ),
+    {%- else -%}
+    -- a sum of doubles is not exact: what is lower by less than its rounding is not lower
+    compared as (
+        select
+            {%- for column in kept %}
+            state.{{ column }},
+            {%- endfor %}
+            {%- for i in range(1, size + 1) %}
+            state.c_{{ i }},
+            state.p_{{ i }},
+            evaluated.g_{{ i }} as new_g_{{ i }},
+            state.g_{{ i }},
+            state.c_{{ i }} - state.p_{{ i }} as s_{{ i }},
+            state.g_{{ i }} - evaluated.g_{{ i }} as y_{{ i }},
+            {%- for j in range(1, i + 1) %}
+            evaluated.h_{{ i }}{{ j }},
+            state.b_{{ i }}{{ j }},
+            {%- endfor %}
+            {%- endfor %}
+            evaluated.ll,
+            evaluated.tried,
+            coalesce(evaluated.tried, -1e308) >= state.objective - 1e-11 * abs(state.objective)
+            + 1e-4 * state.step * ({% for i in range(1, size + 1) %}state.g_{{ i }} * state.d_{{ i }}{{ ' + ' if not loop.last }}{% endfor %})
+                as is_better
+        from {{ state }} as state
+        inner join evaluated on state.fit_id = evaluated.fit_id  -- exactly one
+        where state.status = 'running'
+    ),
+
+    multiplied as (
+        select
+            *,
+            {%- for i in range(1, size + 1) %}
+            {% for j in range(1, size + 1) %}{{ element('b', i, j) }} * y_{{ j }}{{ ' + ' if not loop.last }}{% endfor %} as by_{{ i }},
+            {%- endfor %}
+            {% for i in range(1, size + 1) %}s_{{ i }} * y_{{ i }}{{ ' + ' if not loop.last }}{% endfor %} as sy
+        from compared
+    ),
+
+    -- what the gradient has lost along the step is the curvature there; only where it has lost something is that one
+    scaled as (
+        select
+            *,
+            case when is_better and sy > 1e-300 then 1e0 / sy else 0e0 end as per_sy,
+            case when is_better and sy > 1e-300 then
+                (1e0 + ({% for i in range(1, size + 1) %}y_{{ i }} * by_{{ i }}{{ ' + ' if not loop.last }}{% endfor %}) / sy) / sy
+            else 0e0 end as along_step
+        from multiplied
+    ),
+
+    judged as (
+        select
+            {%- for column in kept %}
+            {{ column }},
+            {%- endfor %}
+            {%- for i in range(1, size + 1) %}
+            c_{{ i }},
+            case when is_better then c_{{ i }} else p_{{ i }} end as best_c_{{ i }},
+            case when is_better then new_g_{{ i }} else g_{{ i }} end as g_{{ i }},
+            {%- for j in range(1, i + 1) %}
+            h_{{ i }}{{ j }},
+            b_{{ i }}{{ j }} - per_sy * (s_{{ i }} * by_{{ j }} + by_{{ i }} * s_{{ j }}) + along_step * s_{{ i }} * s_{{ j }} as b_{{ i }}{{ j }},
+            {%- endfor %}
+            {%- endfor %}
+            ll,
+            tried,
+            is_better
+        from scaled
+    ),
+    {%- endif %}
+
+    aimed as (
+        select
+            *
+            {%- for i in range(1, size + 1) %},
+            {% for j in range(1, size + 1) %}{{ element('b', i, j) }} * g_{{ j }}{{ ' + ' if not loop.last }}{% endfor %} as d_{{ i }}
+            {%- endfor %}
+        from judged
     ),
 
     moved as (
@@ -384,27 +465,34 @@
             n,
             refusal,
             case
+                when is_better and {% for i in range(1, size + 1) %}g_{{ i }} * d_{{ i }}{{ ' + ' if not loop.last }}{% endfor %} < 1e-16 then 'converged'
+                when is_better and greatest({% for i in range(1, size + 1) %}abs(c_{{ i }}){{ ', ' if not loop.last }}{% endfor %}) > 12e0
+                    then 'at_boundary'
                 when is_better and d_1 is null then 'not_identified'
-                when is_better and decrement < 1e-16 then 'converged'
-                when is_better and farthest_c > 12e0 then 'at_boundary'
                 when not is_better and step < 1e-9 then 'not_converged'
                 when iterations + 1 >= {{ fit_max_rounds() // 2 }} then 'not_converged'
                 else 'running'
             end as status,
             iterations + case when is_better then 1 else 0 end as iterations,
             -- a step that multiplies a parameter by more than e^2 is none to trust
-            case when is_better then least(1e0, 2e0 / longest_d) else step / 2e0 end as step,
+            case
+                when is_better
+                    then least(1e0, 2e0 / greatest({% for i in range(1, size + 1) %}abs(d_{{ i }}), {% endfor %}1e-300))
+                else step / 2e0
+            end as step,
             case when is_better then tried else objective end as objective,
             case when is_better then ll else log_likelihood end as log_likelihood
             {%- for i in range(1, size + 1) %},
-            case when is_better then c_{{ i }} else best_p_{{ i }} end as p_{{ i }},
-            case when is_better then d_{{ i }} else last_d_{{ i }} end as d_{{ i }}
+            best_c_{{ i }} as p_{{ i }},
+            d_{{ i }},
+            g_{{ i }}
             {%- for j in range(1, i + 1) %},
             -- of interest where the fit converges, and there it is that of p
-            h_{{ i }}{{ j }}
+            h_{{ i }}{{ j }},
+            b_{{ i }}{{ j }}
             {%- endfor %}
             {%- endfor %}
-        from judged
+        from aimed
     )
 
     select
@@ -412,9 +500,11 @@
         {%- for i in range(1, size + 1) %},
         p_{{ i }} + step * d_{{ i }} as c_{{ i }},
         p_{{ i }},
-        d_{{ i }}
+        d_{{ i }},
+        g_{{ i }}
         {%- for j in range(1, i + 1) %},
-        h_{{ i }}{{ j }}
+        h_{{ i }}{{ j }},
+        b_{{ i }}{{ j }}
         {%- endfor %}
         {%- endfor %}
     from moved
@@ -424,9 +514,11 @@
         {%- for i in range(1, size + 1) %},
         c_{{ i }},
         p_{{ i }},
-        d_{{ i }}
+        d_{{ i }},
+        g_{{ i }}
         {%- for j in range(1, i + 1) %},
-        h_{{ i }}{{ j }}
+        h_{{ i }}{{ j }},
+        b_{{ i }}{{ j }}
         {%- endfor %}
         {%- endfor %}
     from {{ state }}
@@ -437,12 +529,7 @@
     {%- set parameters = fit_family(family).parameters -%}
     {%- set size = parameters | length -%}
     with state as (
-        select
-            *
-            {%- for i in range(1, size + 1) %},
-            0e0 as g_{{ i }}
-            {%- endfor %}
-        from {{ state }}
+        select * from {{ state }}
     ),
 
     {{ invert_ctes('state', 'inverted', size) }}
@@ -453,13 +540,17 @@
         {%- endfor %}
         state.n,
         {%- for value in fit_family(family).natural %}
-        case when state.status = 'converged' then {{ value.sql }} end as {{ value.name }},
+        case when state.status = 'converged' and inverted.v_11 is not null then {{ value.sql }} end as {{ value.name }},
         {%- endfor %}
         state.log_likelihood,
         cast(state.iterations as integer) as iterations,
-        case when state.status in ('running', 'waiting') then 'not_converged' else state.status end as status
+        case
+            when state.status in ('running', 'waiting') then 'not_converged'
+            when state.status = 'converged' and inverted.v_11 is null then 'not_identified'
+            else state.status
+        end as status
         {%- for i in range(1, size + 1) %},
-        case when state.status = 'converged' then state.p_{{ i }} end as log_{{ i }}
+        case when state.status = 'converged' and inverted.v_11 is not null then state.p_{{ i }} end as log_{{ i }}
         {%- endfor %}
         {%- for i in range(1, size + 1) %}
         {%- for j in range(1, i + 1) %},

@@ -20,7 +20,8 @@
         },
         'refusals': {
             'nobody_left': 'sum(churned) = 0e0',
-            'everybody_left': 'sum(churned) = sum(at_risk)'
+            'everybody_left': 'sum(churned) = sum(at_risk)',
+            'not_identified': 'max(period) < 2e0'
         },
         'information': true,
         'natural': [{'name': 'alpha', 'sql': 'exp(p_1)'}, {'name': 'beta', 'sql': 'exp(p_2)'}]

@@ -7,7 +7,7 @@ states as (
 ),
 
 fits as (
-    select * from {{ ref('int_sbg_fits') }}
+    select * from {{ ref('int_renewal_fits') }}
 ),
 
 numbers as (
@@ -24,7 +24,7 @@ wanted as (
 ),
 
 chosen as (
-    {{ chosen_fit(['as_of_date', 'period_months'], parameters + ['cov_11', 'cov_21', 'cov_22']) }}
+    {{ chosen_fit(['as_of_date', 'period_months'], ['model'] + parameters + ['cov_11', 'cov_21', 'cov_22']) }}
 ),
 
 alike as (
@@ -159,6 +159,7 @@ final as (
         alike.complete_periods,
         alike.months_to_renewal,
         alike.months_to_known_end,
+        chosen.model,
         chosen.model_segment,
         chosen.model_status,
         case
