@@ -1,12 +1,19 @@
 {# Scores of contract customers: shifted beta geometric (Fader & Hardie 2007, 2010). #}
 
-{# Of the customers there after `from_period` renewals, the share still there after `to_period` (S(to) / S(from)). #}
+{#
+  Of the customers there after `from_period` renewals, the share still there after `to_period`: S(to) / S(from). Where alpha and
+  beta stand for one probability (int_renewal_fits), it no longer moves with tenure.
+#}
 {% macro sbg_survival_ratio(alpha, beta, from_period, to_period) -%}
-    exp(
-        {{ ln_gamma('(' ~ beta ~ ' + ' ~ to_period ~ ')') }} - {{ ln_gamma('(' ~ beta ~ ' + ' ~ from_period ~ ')') }}
-        - {{ ln_gamma('(' ~ alpha ~ ' + ' ~ beta ~ ' + ' ~ to_period ~ ')') }}
-        + {{ ln_gamma('(' ~ alpha ~ ' + ' ~ beta ~ ' + ' ~ from_period ~ ')') }}
-    )
+    case
+        when {{ alpha }} + {{ beta }} > 1e6
+            then exp(({{ to_period }} - {{ from_period }}) * ln({{ beta }} / ({{ alpha }} + {{ beta }})))
+        else exp(
+            {{ ln_gamma('(' ~ beta ~ ' + ' ~ to_period ~ ')') }} - {{ ln_gamma('(' ~ beta ~ ' + ' ~ from_period ~ ')') }}
+            - {{ ln_gamma('(' ~ alpha ~ ' + ' ~ beta ~ ' + ' ~ to_period ~ ')') }}
+            + {{ ln_gamma('(' ~ alpha ~ ' + ' ~ beta ~ ' + ' ~ from_period ~ ')') }}
+        )
+    end
 {%- endmacro %}
 
 {# Share of those in their n-th period who renew at its end. #}
