@@ -159,7 +159,10 @@ final as (
         costed.won_on,
         costed.acquisition_channel,
         costed.acquisition_cost,
-        cast(case when costed.acquisition_cost <= 0 then 0 else paid_back.payback_month end as integer) as payback_month,
+        cast(case
+            when costed.acquisition_cost <= 0 then 0
+            else paid_back.payback_month
+        end as integer) as payback_month,
         cast(coalesce(contributions.contribution_to_date, 0) as decimal(38, 4)) as contribution_to_date,
         cast(case
             when costed.acquisition_cost > coalesce(contributions.contribution_to_date, 0)

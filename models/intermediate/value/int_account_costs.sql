@@ -40,7 +40,7 @@ ticket_months as (
     where tickets > 0
 ),
 
--- service goes by tickets, in months in which nobody opened one by active days; retention by active days of the programme
+-- service goes by tickets, where nobody opened one by active days; retention by active days of who is in its scope
 weights as (
     select
         'service' as kind,

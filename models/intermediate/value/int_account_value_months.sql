@@ -23,7 +23,9 @@ joined as (
         coalesce(account_costs.retention_cost, 0) as retention_cost
     from revenue_months
     full outer join account_costs
-        on revenue_months.account_id = account_costs.account_id and revenue_months.month_start = account_costs.month_start
+        on
+            revenue_months.account_id = account_costs.account_id
+            and revenue_months.month_start = account_costs.month_start
 ),
 
 with_margin as (
@@ -51,8 +53,9 @@ final as (
         gross_margin,
         cost_to_serve,
         retention_cost,
-        cast({{ convert_money('revenue - refunds', 'gross_margin') }} - cost_to_serve - retention_cost as decimal(38, 4))
-            as contribution
+        cast(
+            {{ convert_money('revenue - refunds', 'gross_margin') }} - cost_to_serve - retention_cost as decimal(38, 4)
+        ) as contribution
     from with_margin
 )
 

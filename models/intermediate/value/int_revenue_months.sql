@@ -52,7 +52,8 @@ intervals as (
         {{ add_months('versions.billed_from', '(numbers.i + 1) * versions.billing_interval_months') }} as interval_end
     from versions
     inner join numbers
-        on numbers.i * versions.billing_interval_months
+        on
+            numbers.i * versions.billing_interval_months
             <= {{ calendar_months_between('versions.billed_from', 'versions.counted_to') }}
     where
         {{ add_months('versions.billed_from', 'numbers.i * versions.billing_interval_months') }} < versions.counted_to
