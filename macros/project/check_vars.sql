@@ -26,6 +26,17 @@
         {%- if var('reporting_currency') not in iso_currencies() -%}
             {%- do _wrong_var('reporting_currency', 'an ISO 4217 code such as EUR') -%}
         {%- endif -%}
+        {%- if var('gross_margin') is not number or var('gross_margin') is boolean
+            or var('gross_margin') < 0 or var('gross_margin') > 1 -%}
+            {%- do _wrong_var('gross_margin', 'a share from 0 to 1 such as 0.7') -%}
+        {%- endif -%}
+        {%- set kinds = var('retention_offer_kinds') -%}
+        {%- set known_kinds = crm_contract()['offers']['columns']['kind']['values'] -%}
+        {%- if kinds is string or kinds is mapping or kinds is not sequence or kinds | reject('in', known_kinds) | list -%}
+            {%- do _wrong_var('retention_offer_kinds', 'a list of kinds of offers: ' ~ known_kinds | join(', ')) -%}
+        {%- endif -%}
+        {%- do chosen('revenue_basis', ['accrued', 'invoiced']) -%}
+        {%- do chosen('acquisition_cost_grain', ['month', 'quarter', 'year']) -%}
         {%- do chosen('churn_recognition', ['service_end', 'notice']) -%}
         {%- do chosen('benchmark_assumed_period', ['month', 'quarter', 'year']) -%}
         {%- do segment_dimensions() -%}

@@ -12,7 +12,8 @@ versions as (
         currency,
         billing_interval_months,
         contract_term_months,
-        mrr_original
+        mrr_original,
+        discount_original
     from {{ ref('int_subscription_versions') }}
     where is_paid
 ),
@@ -84,7 +85,8 @@ counted as (
         versions.currency,
         versions.billing_interval_months,
         versions.contract_term_months,
-        versions.mrr_original
+        versions.mrr_original,
+        versions.discount_original
     from versions
     left join paid_stretches
         on
@@ -165,7 +167,8 @@ final as (
         counted.currency,
         counted.billing_interval_months,
         counted.contract_term_months,
-        counted.mrr_original
+        counted.mrr_original,
+        counted.discount_original
     from counted
     left join gaps  -- at most one
         on counted.account_id = gaps.account_id and counted.valid_to = gaps.gap_start

@@ -53,6 +53,11 @@ valued as (
             when coalesce(is_paused, false) then cast(0 as decimal(18, 4))
             else {{ money_per_month('amount', 'coalesce(quantity, 1)', 'billing_interval_months') }}
         end as mrr_original,
+        case
+            when not coalesce(is_paused, false) and list_amount > amount
+                then {{ money_per_month('list_amount - amount', 'coalesce(quantity, 1)', 'billing_interval_months') }}
+            else cast(0 as decimal(18, 4))
+        end as discount_original,
         notice_given_on,
         recognised_to as valid_to
     from recognised
