@@ -25,6 +25,11 @@ boundaries as (
     select period_start as state_on from periods
     union
     select period_end as state_on from periods
+    union
+    select as_of_date as state_on
+    from (
+        {{ clv_as_of_dates() }}
+    ) as as_of_dates
 ),
 
 on_boundaries as (

@@ -2,8 +2,12 @@
 {%- set parameters = ['alpha', 'beta'] -%}
 with
 
-states as (
+running as (
     select * from {{ ref('int_renewal_states') }}
+),
+
+histories as (
+    select * from {{ ref('int_renewal_histories') }}
 ),
 
 fits as (
@@ -12,6 +16,28 @@ fits as (
 
 numbers as (
     {{ number_spine() }}
+),
+
+-- Who left is scored as if he had renewed on that day instead: that is the value lost with him.
+states as (
+    select
+        as_of_date,
+        period_months,
+        own_segment,
+        complete_periods,
+        months_to_renewal,
+        months_to_known_end
+    from running
+    union all
+    select
+        as_of_date,
+        period_months,
+        own_segment,
+        last_period as complete_periods,
+        period_months as months_to_renewal,
+        cast(null as integer) as months_to_known_end
+    from histories
+    where has_left and as_of_date = {{ as_of_date() }}
 ),
 
 -- customers in the same place in the same kind of contract have the same score
