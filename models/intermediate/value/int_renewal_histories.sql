@@ -35,28 +35,44 @@ measured as (
     from seen
 ),
 
-final as (
+placed as (
     select
-        measured.as_of_date,
-        measured.account_id,
-        measured.run_number,
-        {{ fit_segment('members') }} as own_segment,
-        measured.period_months,
-        measured.run_start,
-        measured.is_running,
-        measured.has_left,
-        measured.complete_periods,
+        *,
         -- who leaves within a period leaves in it, who leaves at its end too
         case
-            when not measured.has_left then measured.complete_periods
-            when {{ add_months('measured.run_start', 'measured.complete_periods * measured.period_months') }} < measured.seen_to
-                then measured.complete_periods + 1
-            else measured.complete_periods
-        end as last_period,
-        {{ add_months('measured.run_start', '(measured.complete_periods + 1) * measured.period_months') }}
-            as next_renewal_on
+            when not has_left then complete_periods
+            when {{ add_months('run_start', 'complete_periods * period_months') }} < seen_to then complete_periods + 1
+            else complete_periods
+        end as last_period
     from measured
-    inner join members on measured.account_id = members.account_id  -- exactly one
+),
+
+-- Only periods that are over by the date are observed: who has left early in a period that is still running would be counted
+-- against none of those who have not.
+judged as (
+    select
+        *,
+        has_left and {{ add_months('run_start', 'last_period * period_months') }} <= as_of_date as is_loss_observed
+    from placed
+),
+
+final as (
+    select
+        judged.as_of_date,
+        judged.account_id,
+        judged.run_number,
+        {{ fit_segment('members') }} as own_segment,
+        judged.period_months,
+        judged.run_start,
+        judged.is_running,
+        judged.has_left,
+        judged.complete_periods,
+        judged.last_period,
+        judged.is_loss_observed,
+        case when judged.is_loss_observed then judged.last_period else judged.complete_periods end as periods_observed,
+        {{ add_months('judged.run_start', '(judged.complete_periods + 1) * judged.period_months') }} as next_renewal_on
+    from judged
+    inner join members on judged.account_id = members.account_id  -- exactly one
 )
 
 select * from final

@@ -2,7 +2,7 @@ with
 
 histories as (
     select * from {{ ref('int_renewal_histories') }}
-    where last_period >= 1
+    where periods_observed >= 1
 ),
 
 segmented as (
@@ -18,11 +18,11 @@ ended as (
         as_of_date,
         period_months,
         segment_value,
-        last_period,
+        periods_observed,
         count(*) as runs,
-        {{ count_where('has_left') }} as churned
+        {{ count_where('is_loss_observed') }} as churned
     from segmented
-    group by as_of_date, period_months, segment_value, last_period
+    group by as_of_date, period_months, segment_value, periods_observed
 ),
 
 longest as (
@@ -30,7 +30,7 @@ longest as (
         as_of_date,
         period_months,
         segment_value,
-        max(last_period) as last_period
+        max(periods_observed) as last_period
     from ended
     group by as_of_date, period_months, segment_value
 ),
@@ -59,7 +59,7 @@ filled as (
             grid.as_of_date = ended.as_of_date
             and grid.period_months = ended.period_months
             and grid.segment_value = ended.segment_value
-            and grid.period = ended.last_period
+            and grid.period = ended.periods_observed
 ),
 
 final as (
