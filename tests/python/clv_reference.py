@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -227,36 +228,40 @@ def expected_purchases(parameters: BgNbd, t: float, x: ArrayLike, t_x: ArrayLike
 
 
 def expected_purchases_quadrature(
-    parameters: BgNbd, t: float, x: ArrayLike, t_x: ArrayLike, age: ArrayLike, nodes: int = 400
+    parameters: BgNbd, t: float, x: ArrayLike, t_x: ArrayLike, age: ArrayLike, nodes: int = 200
 ) -> Floats:
     """The same expectation without hypergeometric functions: an integral over the posterior of the dropout rate."""
     x, t_x, age = np.broadcast_arrays(*(np.asarray(column, dtype=float) for column in (x, t_x, age)))
     return _if_alive(parameters, t, x, age, nodes) * p_alive(parameters, x, t_x, age)
 
 
-def _if_alive(parameters: BgNbd, t: float, x: Floats, age: Floats, nodes: int = 400) -> Floats:
+def _if_alive(parameters: BgNbd, t: float, x: Floats, age: Floats, nodes: int = 200) -> Floats:
     """Purchases expected in t weeks of one who is alive: the mean over p ~ Beta(a, b + x) of
     (1 - (1 + p t / (alpha + T))^-(r + x)) / p, by Gauss-Jacobi quadrature."""
     r, alpha, a, b = parameters.r, parameters.alpha, parameters.a, parameters.b
     result = np.empty(x.shape)
     for repeats in np.unique(x):
-        points, weights = roots_jacobi(nodes, b + repeats - 1, a - 1)
-        p = (1 + points) / 2
+        p, weights = _beta_nodes(nodes, a, b + repeats)
         chosen = x == repeats
         tau = np.multiply.outer(t / (alpha + age[chosen]), p)
         inner = -np.expm1(-(r + repeats) * np.log1p(tau)) / p
-        result[chosen] = inner @ weights / weights.sum()
+        result[chosen] = inner @ weights
     return result
+
+
+@lru_cache(maxsize=1000)
+def _beta_nodes(nodes: int, a: float, b: float) -> tuple[Floats, Floats]:
+    """Points and weights that give means over Beta(a, b)."""
+    points, weights = roots_jacobi(nodes, b - 1, a - 1)
+    return (1 + points) / 2, weights / weights.sum()
 
 
 def posterior_expectation(parameters: BgNbd, t: float, x: int, t_x: float, age: float, nodes: int = 150) -> float:
     """The same expectation for one customer straight from the model's story: likelihood times prior, integrated over
     purchase rate and dropout rate. Slow, with no formula of the papers in it."""
     r, alpha, a, b = parameters.r, parameters.alpha, parameters.a, parameters.b
-    points, p_weights = roots_jacobi(nodes, b - 1, a - 1)
-    p = (1 + points)[:, None] / 2
+    p, p_weights = (column[:, None] for column in _beta_nodes(nodes, a, b))
     rate_points, rate_weights = roots_genlaguerre(nodes, r - 1)
-    p_weights = p_weights[:, None] / p_weights.sum()
     rate_weights = rate_weights / rate_weights.sum()
 
     def mean(lived: float, factor: Callable[[Floats, Floats], Floats]) -> float:
