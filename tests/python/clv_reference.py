@@ -149,10 +149,10 @@ class Histories:
 
 def bgnbd_log_likelihood(parameters: BgNbd, data: Histories) -> float:
     """The log-likelihood of the histories."""
-    return _bgnbd(np.log([parameters.r, parameters.alpha, parameters.a, parameters.b]), data)[0]
+    return bgnbd_value_and_score(np.log([parameters.r, parameters.alpha, parameters.a, parameters.b]), data)[0]
 
 
-def _bgnbd(theta: Floats, data: Histories) -> tuple[float, Floats]:
+def bgnbd_value_and_score(theta: Floats, data: Histories) -> tuple[float, Floats]:
     """Log-likelihood and its score on the log parameters."""
     r, alpha, a, b = np.exp(theta)
     x, t_x, age, n = data.x, data.t_x, data.age, data.count
@@ -189,7 +189,7 @@ def fit_bgnbd(data: Histories, starts: Sequence[Sequence[float]] | None = None) 
         for r, alpha, a, b in ((1, 1, 1, 1), (0.3, 0.15, 0.8, 2.5), (2, 1, 0.3, 3), (0.1, 0.1, 2, 2), (5, 5, 0.05, 0.2))
     ]
     return _maximise(
-        lambda theta: _bgnbd(theta, data),
+        lambda theta: bgnbd_value_and_score(theta, data),
         [list(np.log(start)) for start in chosen],
         float(data.count.sum()),
         lambda theta: tuple(float(value) for value in np.exp(theta)),
@@ -338,10 +338,10 @@ class Spending:
 def gamma_gamma_log_likelihood(parameters: GammaGamma, data: Spending) -> float:
     """The log-likelihood of the mean values, given the numbers of purchases."""
     theta = np.log([parameters.p, parameters.q, parameters.p * parameters.v])
-    return _gamma_gamma(theta, data)[0]
+    return gamma_gamma_value_and_score(theta, data)[0]
 
 
-def _gamma_gamma(theta: Floats, data: Spending) -> tuple[float, Floats]:
+def gamma_gamma_value_and_score(theta: Floats, data: Spending) -> tuple[float, Floats]:
     """Log-likelihood and score on (ln p, ln q, ln p v)."""
     p, q = np.exp(theta[:2])
     v = np.exp(theta[2] - theta[0])
@@ -363,7 +363,7 @@ def fit_gamma_gamma(data: Spending) -> Fit:
     average = float(np.dot(data.count, data.mean) / data.count.sum())
     starts = [np.log([p, q, average * max(q - 1, 0.5)]) for p, q in ((6, 4), (1, 2), (2, 10), (0.5, 1.2), (20, 3))]
     return _maximise(
-        lambda theta: _gamma_gamma(theta, data),
+        lambda theta: gamma_gamma_value_and_score(theta, data),
         [list(start) for start in starts],
         float(data.count.sum()),
         lambda theta: (float(np.exp(theta[0])), float(np.exp(theta[1])), float(np.exp(theta[2] - theta[0]))),
@@ -417,10 +417,11 @@ def sbg_next_term(parameters: Sbg, n: ArrayLike) -> Floats:
 
 def sbg_log_likelihood(parameters: Sbg, data: Renewals) -> float:
     """The log-likelihood of who left when and who is still there."""
-    return _sbg(np.log([parameters.alpha, parameters.beta]), data)[0]
+    return sbg_value_and_score(np.log([parameters.alpha, parameters.beta]), data)[0]
 
 
-def _sbg(theta: Floats, data: Renewals) -> tuple[float, Floats]:
+def sbg_value_and_score(theta: Floats, data: Renewals) -> tuple[float, Floats]:
+    """Log-likelihood and its score on the log parameters."""
     alpha, beta = np.exp(theta)
     i = np.arange(1, len(data.left) + 1)
     n = np.arange(len(data.alive))
@@ -440,7 +441,7 @@ def fit_sbg(data: Renewals) -> Fit:
     """Maximum likelihood; parameters (alpha, beta)."""
     starts = [np.log([alpha, beta]) for alpha, beta in ((1, 1), (0.7, 3), (3, 30), (0.2, 0.5), (10, 10))]
     return _maximise(
-        lambda theta: _sbg(theta, data),
+        lambda theta: sbg_value_and_score(theta, data),
         [list(start) for start in starts],
         float(data.left.sum() + data.alive.sum()),
         lambda theta: (float(np.exp(theta[0])), float(np.exp(theta[1]))),

@@ -145,7 +145,7 @@ class ContractHistories:
 
 
 def simulate_purchases(
-    folder: Path,
+    folder: Path | None,
     bases: Sequence[PurchaseBase],
     seed: int,
     *,
@@ -154,7 +154,8 @@ def simulate_purchases(
     days: int = 546,
 ) -> PurchaseHistories:
     """Writes accounts.parquet and orders.parquet of customers who first bought in the first `born_days` of the `days`
-    before the as-of date. Orders carry the day's noon; several on one day stay orders and are one purchase day."""
+    before the as-of date. Orders carry the day's noon; several on one day stay orders and are one purchase day.
+    Without a folder nothing is written."""
     rng = np.random.default_rng(seed)
     sizes = [base.customers for base in bases]
     base = np.repeat(np.arange(len(bases)), sizes)
@@ -200,11 +201,23 @@ def simulate_purchases(
     repeats = by_customer["amount"].sum().to_numpy() - by_customer["amount"].first().to_numpy()
     mean = np.where(x > 0, repeats / np.maximum(x, 1), 0.0)
 
-    start = as_of - dt.timedelta(days=days)
+    histories = PurchaseHistories(tuple(bases), base, account_id, x, last - first, days - 1 - first, mean)
+    if folder is not None:
+        _write_purchases(folder, histories, orders, first, as_of - dt.timedelta(days=days))
+    return histories
+
+
+def _write_purchases(
+    folder: Path, histories: PurchaseHistories, orders: pd.DataFrame, first: NDArray[np.int64], start: dt.date
+) -> None:
     accounts = pd.DataFrame(
-        {"account_id": account_id, "industry": [bases[i].industry for i in base], "number": np.arange(count)}
+        {
+            "account_id": histories.account_id,
+            "industry": [histories.bases[i].industry for i in histories.base],
+            "number": np.arange(len(histories.base)),
+            "acquired_day": first,
+        }
     )
-    accounts["acquired_day"] = first
     folder.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:
         connection.register("accounts", accounts)
@@ -228,7 +241,6 @@ def simulate_purchases(
             from orders inner join accounts on orders.customer = accounts.number
             """,
         )
-    return PurchaseHistories(tuple(bases), base, account_id, x, last - first, days - 1 - first, mean)
 
 
 def _write(connection: duckdb.DuckDBPyConnection, path: Path, query: str) -> None:
