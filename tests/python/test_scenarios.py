@@ -155,6 +155,10 @@ OTHER_CHOICES = {
     "reporting_time_zone": "Europe/Berlin",
     "segment_dimensions": ["plan"],
     "benchmark_assumed_period": "month",
+    "gross_margin": 0.7,
+    "revenue_basis": "invoiced",
+    "retention_offer_kinds": [],
+    "acquisition_cost_grain": "month",
     "schema_prefix": "dev",
 }
 
@@ -182,6 +186,10 @@ def test_other_choices_build_and_count_differently(tmp_path: Path, demo: Warehou
         ({"reporting_time_zone": "Berlin"}, "Berlin"),
         ({"fx_max_age_days": "a week"}, "The var fx_max_age_days is 'a week'; expected a whole number"),
         ({"benchmark_assumed_period": "decade"}, "expected one of: month, quarter, year"),
+        ({"revenue_basis": "paid"}, "The var revenue_basis is 'paid'; expected one of: accrued, invoiced."),
+        ({"acquisition_cost_grain": "week"}, "expected one of: month, quarter, year"),
+        ({"gross_margin": 70}, "The var gross_margin is '70'; expected a share from 0 to 1 such as 0.7."),
+        ({"retention_offer_kinds": ["gift"]}, "expected a list of kinds of offers: upsell, cross_sell"),
     ],
 )  # fmt: skip
 def test_a_wrong_var_gets_one_sentence(tmp_path: Path, variables: dict[str, Any], said: str) -> None:
