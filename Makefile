@@ -72,7 +72,7 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-in
 mutation: $(INSTALLED)  ## Ask the tests about small mistakes in the core SQL (some 15 minutes)
 	$(BIN)/python tests/mutation/run.py
 
-bench-clv: $(INSTALLED)  ## Time fits and scores beside lifetimes and scipy, write docs/benchmarks.md (some 5 minutes)
+bench-clv: $(INSTALLED)  ## Time fits and scores beside lifetimes and scipy, write docs/benchmarks.md (some 3 minutes)
 	$(BIN)/python scripts/bench.py clv
 
 lock: $(UV)/bin/uv  ## Renew requirements.lock and requirements-duckdb15.lock from their .in files

@@ -528,11 +528,23 @@ def page(outcomes: dict[int, dict[str, Outcome]], cap: float) -> str:
                 "The project's own `int_purchase_scores` (12 and 60 months, with what the intervals need): "
                 f"{scored:.2f} s.",
             ]
-        lines += ["", agreement(tools), ""]
+        lines += ["", *verdict(tools), agreement(tools), ""]
         for tool, outcome in tools.items():
             if outcome.failure and outcome.failure != "capped":
                 lines += [f"{tool} ended with: {outcome.failure}", ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def verdict(tools: dict[str, Outcome]) -> list[str]:
+    """Whether the aim, three times as fast as lifetimes, is met for each step that both finished."""
+    met: dict[bool, list[str]] = {True: [], False: []}
+    for step in COMPARED:
+        mine, other = (tools[tool].seconds.get(step) for tool in ("bestand", "lifetimes"))
+        if mine and other:
+            met[other >= 3 * mine].append(STEPS[step])
+    said = {True: "At least three times as fast as lifetimes", False: "Not three times as fast as lifetimes"}
+    lines = [f"{said[reached]}: {'; '.join(steps)}." for reached, steps in met.items() if steps]
+    return [" ".join(lines), ""] if lines else []
 
 
 def distinct(path: Path) -> int:
