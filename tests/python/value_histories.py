@@ -252,6 +252,13 @@ def _left_mid_term(b: _Builder, n: int) -> None:
     b.version(start, valid_to=end, contract_term_months=12, billing_interval_months=12, amount=Decimal("600.0001"))
 
 
+def _left_after_years(b: _Builder, n: int) -> None:
+    start = b.day("2023-01-05", "2024-05-31")
+    years = b.random.choice([1, 1, 2]) if start < dt.date(2023, 6, 1) else 1
+    b.account(n, "left after years", start, "b2b_contract", gross_margin=b.margin())
+    b.version(start, valid_to=add_months(start, 12 * years), contract_term_months=12, list_amount=2000)
+
+
 def _ends_today(b: _Builder, n: int) -> None:
     start = add_months(b.as_of, -6)
     b.account(n, "ends today", start, "b2c_subscription")
@@ -324,16 +331,21 @@ def _refunded(b: _Builder, n: int) -> None:
 
 
 def _shop(b: _Builder, n: int) -> None:
+    """As the models have it, so that there is something to fit: rate, dropout and level of spending of his own."""
     start = b.day()
     b.account(n, "shop", start, "b2c_shop", gross_margin=b.margin())
-    day = start
-    while day < b.as_of:
-        b.order(day, b.random.choice([0, 12, 23]), cost_amount=b.random.choice([None, Decimal("3.21")]))
-        if b.random.random() < 0.2:
-            b.order(day, 20, discount_amount=Decimal("2.5"))
-        day += b.random.choice([1, 6, 20, 45, 80, 140]) * DAY
-        if b.random.random() < 0.12:
+    rate = b.random.gammavariate(1.2, 1 / 9) / 7
+    dropout = b.random.betavariate(0.8, 2.4)
+    level = b.random.gammavariate(5, 1 / 60)
+    moment = 0.0
+    while (day := start + int(moment) * DAY) < b.as_of:
+        spent = Decimal(max(1, round(100 * b.random.gammavariate(2.5, 1 / level)))) / 100
+        b.order(day, b.random.choice([0, 12, 23]), amount=spent, cost_amount=b.random.choice([None, Decimal("3.21")]))
+        if b.random.random() < 0.1:
+            b.order(day, 20, discount_amount=Decimal("2.5"), amount=Decimal("9.99"))
+        if moment and b.random.random() < dropout:
             break
+        moment += b.random.expovariate(rate)
 
 
 def _shop_returns(b: _Builder, n: int) -> None:
@@ -410,7 +422,8 @@ STORIES: list[Callable[[_Builder, int], None]] = [
     _price_rise, _pause, _paused_now, _shop_dollars, _trial, _trial_only, _free, _left_on_time, _shop, _left_mid_term,
     _ends_today, _starts_today, _renews_today, _shop_returns, _returner, _two_subscriptions, _notice, _does_not_renew,
     _shop, _refunded, _one_purchase, _long_ago, _bought_yesterday, _both, _never_paying, _left_on_time, _test_account,
-    _merged, _shop, _monthly, _one_purchase, _shop_dollars,
+    _merged, _shop, _monthly, _one_purchase, _shop_dollars, _shop, _left_after_years, _shop, _yearly, _shop,
+    _left_after_years, _shop, _shop,
 ]  # fmt: skip
 
 
@@ -458,9 +471,9 @@ def _costs(b: _Builder) -> None:
     quarters = ["2023-01-01", "2023-04-01", "2023-07-01", "2023-10-01", "2024-01-01", "2024-04-01", "2024-07-01",
                 "2024-10-01", "2025-01-01", "2025-04-01", "2025-07-01"]  # fmt: skip
     for start, end in pairwise(quarters):
-        b.cost(start, end, "retention", "5000.01", category="team")
-        b.cost(start, end, "retention", "-333.3333", category="rewards")
-        b.cost(start, end, "service", "1777.77", category="team")
+        b.cost(start, end, "retention", "600.01", category="team")
+        b.cost(start, end, "retention", "-133.3333", category="rewards")
+        b.cost(start, end, "service", "277.77", category="team")
         if start != "2023-04-01":  # a quarter without any row of acquisition costs
             b.cost(start, end, "acquisition", "900", category="advertising", channel="search")
             b.cost(start, end, "acquisition", "444.4444", category="advertising", currency="USD", channel="referral")
@@ -484,7 +497,7 @@ def _costs(b: _Builder) -> None:
     b.cost("2023-05-02", "2023-05-03", "retention", "17", account_id=named["returner"])
 
 
-def value_base(seed: int = 1, accounts: int = 126, as_of: dt.date = AS_OF) -> Rows:
+def value_base(seed: int = 1, accounts: int = 150, as_of: dt.date = AS_OF) -> Rows:
     """The rows of a mixed base: the stories in turn, until there are so many accounts, then what surrounds them."""
     builder = _Builder(seed, as_of)
     for number in range(accounts):

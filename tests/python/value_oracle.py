@@ -25,7 +25,6 @@ from clv_reference import (
     expected_purchases,
     expected_spend,
     p_alive,
-    sbg_next_term,
     sbg_survival,
     weeks,
 )
@@ -66,9 +65,10 @@ class ValueOptions(Options):
 
 @dataclass(frozen=True)
 class Models:
-    """Fitted parameters per account; None where there is no fit that may be used: scores are null then."""
+    """Fitted parameters per account; None where there is no fit that may be used: scores are null then. A number in
+    place of parameters of sBG is one probability to leave at every renewal."""
 
-    contract: Callable[[str], Sbg | None] = lambda account_id: None
+    contract: Callable[[str], Sbg | float | None] = lambda account_id: None
     purchases: Callable[[str], BgNbd | None] = lambda account_id: None
     spend: Callable[[str], GammaGamma | None] = lambda account_id: None
 
@@ -523,6 +523,10 @@ class ValueOracle:
                     yield TermRun(account_id, start, end, period, left_in, None)
                 start = None
 
+    def _next_renewal(self, run: TermRun) -> dt.date:
+        assert run.completed is not None
+        return add_months(run.start, (run.completed + 1) * run.period_months)
+
     def known_end(self, account_id: str) -> dt.date | None:
         """The day on which the relationship is known to end: every subscription in force has one, and it is the last of
         them. From a cancellation requested before the as-of date, else, where notice was given or the contract does not
@@ -530,9 +534,7 @@ class ValueOracle:
         running = [run for run in self._runs(account_id) if run.is_running]
         if not running:
             return None
-        run = running[0]
-        assert run.completed is not None
-        renewal = add_months(run.start, (run.completed + 1) * run.period_months)
+        renewal = self._next_renewal(running[0])
         rows = {
             (row["subscription_id"], row["valid_from"]): row
             for row in known_rows(
@@ -571,7 +573,7 @@ class ValueOracle:
         run, as_of = running[0], self.options.as_of
         n = run.completed
         assert n is not None
-        renewal = add_months(run.start, (n + 1) * run.period_months)
+        renewal = self._next_renewal(run)
         until = 0
         while add_months(as_of, until) < renewal:
             until += 1
@@ -581,10 +583,14 @@ class ValueOracle:
             if end is not None and add_months(as_of, k - 1) >= end:
                 break
             j = 0 if k - 1 < until else 1 + (k - 1 - until) // run.period_months
-            share = float(sbg_survival(parameters, n + j) / sbg_survival(parameters, n))
+            share = _survival(parameters, n, j)
             plain += share
             discounted += share * (1 + self.options.clv_discount_rate) ** (-k / 12)
         return plain, discounted
+
+    def period_months(self, account_id: str) -> int | None:
+        """Months of the renewal period that an account is in on the as-of date."""
+        return next((run.period_months for run in self._runs(account_id) if run.is_running), None)
 
     # --- the mart ---------------------------------------------------------------------------------------------------
 
@@ -601,7 +607,7 @@ class ValueOracle:
         found: dict[str, Any] = {
             "account_id": account_id,
             "relationship": relationship,
-            "tenure_months": None if won is None else complete_months(won, self.options.as_of),
+            "tenure_months": None if won is None else complete_months(won, self._last_day(account_id)),
             "historic_revenue": total(cell["revenue"] for cell in cells),
             "historic_discounts": total(cell["discounts"] for cell in cells),
             "historic_refunds": total(cell["refunds"] for cell in cells),
@@ -626,9 +632,14 @@ class ValueOracle:
                 found["clv_to_cac"] = found["total_clv"] / float(cost)
         return found
 
+    def _last_day(self, account_id: str) -> dt.date:
+        """The day up to which a customer's tenure is counted: the first day not served, else the as-of date."""
+        runs = [run for run in self.term_runs if run.account_id == account_id]
+        return min(runs[-1].end, self.options.as_of) if runs else self.options.as_of
+
     def _contract(self, account_id: str) -> dict[str, Any]:
         """Scores of a contract customer. `expected_periods_12m`: months expected to be paid in the next twelve over the
-        months of a renewal period; `expected_spend`: MRR on the as-of date."""
+        months of a renewal period; nobody survives a term that ends with a known end."""
         running = [run for run in self._runs(account_id) if run.is_running]
         parameters = self.models.contract(account_id)
         year = self.contract_score(account_id, 12)
@@ -638,14 +649,15 @@ class ValueOracle:
         mrr = float(self.paid[account_id].mrr(self.options.as_of))
         kept = float(self.margin(account_id)) - self.cost_ratios["contract"]
         found: dict[str, Any] = {
-            "expected_spend": mrr,
             "predictive_clv_12m": mrr * kept * year[1],
             "residual_clv": mrr * kept * whole[1],
         }
         if running and parameters is not None:
             found["expected_periods_12m"] = year[0] / running[0].period_months
             assert running[0].completed is not None
-            found["survival_next_term"] = float(sbg_next_term(parameters, running[0].completed))
+            end = self.known_end(account_id)
+            ends_first = end is not None and end <= self._next_renewal(running[0])
+            found["survival_next_term"] = 0.0 if ends_first else _survival(parameters, running[0].completed, 1)
         return found
 
     def _without_contract(self, account_id: str) -> dict[str, Any]:
@@ -679,6 +691,13 @@ class ValueOracle:
         """The mean value of repeat purchases that gamma-gamma sees."""
         mean = self.purchases[account_id].mean
         return mean.quantize(Decimal("0.01"), ROUND_HALF_UP) if self.options.round_means else mean
+
+
+def _survival(parameters: Sbg | float, completed: int, renewals: int) -> float:
+    """The share of those who completed so many periods that is there after so many renewals more."""
+    if isinstance(parameters, float):
+        return float((1 - parameters) ** renewals)
+    return float(sbg_survival(parameters, completed + renewals) / sbg_survival(parameters, completed))
 
 
 def _renewal_period(account: Account, day: dt.date) -> int:
