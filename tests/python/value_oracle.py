@@ -637,6 +637,11 @@ class ValueOracle:
         runs = [run for run in self.term_runs if run.account_id == account_id]
         return min(runs[-1].end, self.options.as_of) if runs else self.options.as_of
 
+    def _last_day(self, account_id: str) -> dt.date:
+        """The as-of date, or the day a contract ended for good."""
+        runs = list(self._runs(account_id)) if account_id in self.paid else []
+        return min(runs[-1].end, self.options.as_of) if runs else self.options.as_of
+
     def _contract(self, account_id: str) -> dict[str, Any]:
         """Scores of a contract customer. `expected_periods_12m`: months expected to be paid in the next twelve over the
         months of a renewal period; nobody survives a term that ends with a known end."""

@@ -13,6 +13,12 @@ cancellations as (
     select * from {{ ref('cancellations') }}
 ),
 
+-- the term an account is in: its next end is the earliest a notice without a date can take effect
+terms as (
+    select * from {{ ref('int_renewal_histories') }}
+    where is_running
+),
+
 running as (
     select
         as_of_dates.as_of_date,
@@ -20,14 +26,17 @@ running as (
         versions.subscription_id,
         -- the term that notice ends, or that does not renew itself
         case
-            when
-                versions.contract_end_on > as_of_dates.as_of_date
-                and (versions.notice_given_on <= as_of_dates.as_of_date or not versions.auto_renews)
-                then versions.contract_end_on
+            when versions.notice_given_on <= as_of_dates.as_of_date or not versions.auto_renews
+                then case
+                    when versions.contract_end_on > as_of_dates.as_of_date then versions.contract_end_on
+                    else terms.next_renewal_on
+                end
         end as term_ends_on
     from as_of_dates
     inner join versions
         on as_of_dates.as_of_date >= versions.valid_from and as_of_dates.as_of_date < versions.valid_to
+    left join terms  -- at most one
+        on as_of_dates.as_of_date = terms.as_of_date and versions.account_id = terms.account_id
 ),
 
 -- one without a subscription cancels all of them

@@ -94,7 +94,7 @@ joined as (
         account_clv.residual_clv,
         account_clv.residual_clv_low,
         account_clv.residual_clv_high,
-        cast(historic.historic_clv as double) + account_clv.residual_clv as total_clv,
+        cast(coalesce(historic.historic_clv, 0) as double) + account_clv.residual_clv as total_clv,
         acquisition.acquisition_cost,
         acquisition.payback_month,
         coalesce(account_clv.model, 'none') as model,
