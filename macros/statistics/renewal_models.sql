@@ -18,7 +18,10 @@
 
 {# Share of those in their n-th period who renew at its end. #}
 {% macro sbg_renewal_probability(alpha, beta, n) -%}
-    ({{ beta }} + {{ n }} - 1e0) / ({{ alpha }} + {{ beta }} + {{ n }} - 1e0)
+    case
+        when {{ alpha }} + {{ beta }} > 1e6 then {{ beta }} / ({{ alpha }} + {{ beta }})
+        else ({{ beta }} + {{ n }} - 1e0) / ({{ alpha }} + {{ beta }} + {{ n }} - 1e0)
+    end
 {%- endmacro %}
 
 {#
@@ -29,10 +32,11 @@
 {% macro sbg_derl(alpha, beta, n, v) -%}
     {%- set a = '(' ~ beta ~ ' + ' ~ n ~ ')' -%}
     {%- set c = '(' ~ alpha ~ ' + ' ~ beta ~ ' + ' ~ n ~ ' - 1e0)' -%}
-    ({{ sbg_renewal_probability(alpha, beta, n) }}) / (
+    ({{ sbg_renewal_probability(alpha, beta, n) }})
+    / case when {{ alpha }} + {{ beta }} > 1e6 then 1e0 - {{ v }} * {{ beta }} / ({{ alpha }} + {{ beta }}) else (
     {%- for k in range(60) -%}
         1e0 - ({{ a }} + {{ k }}e0) * ({{ c }} + {{ k }}e0) * {{ v }} / (({{ c }} + {{ 2 * k }}e0) * ({{ c }} + {{ 2 * k + 1 }}e0)) / (
         1e0 - {{ k + 1 }}e0 * ({{ c }} - {{ a }} + {{ k + 1 }}e0) * {{ v }} / (({{ c }} + {{ 2 * k + 1 }}e0) * ({{ c }} + {{ 2 * k + 2 }}e0)) / (
     {%- endfor -%}
-    1e0{{ '))' * 60 }})
+    1e0{{ '))' * 60 }}) end
 {%- endmacro %}
