@@ -33,3 +33,8 @@
 {% macro streamed_cte() %}{{ return(adapter.dispatch('streamed_cte', 'bestand')()) }}{% endmacro %}
 {% macro default__streamed_cte() -%}{%- endmacro %}
 {% macro duckdb__streamed_cte() -%} not materialized {%- endmacro %}
+
+{# The same for one that must be stored, because planning it together with what reads it takes seconds. #}
+{% macro stored_cte() %}{{ return(adapter.dispatch('stored_cte', 'bestand')()) }}{% endmacro %}
+{% macro default__stored_cte() -%}{%- endmacro %}
+{% macro duckdb__stored_cte() -%} materialized {%- endmacro %}

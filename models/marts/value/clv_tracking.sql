@@ -69,7 +69,7 @@ actual as (
 ),
 
 -- a new customer is one without any history: what is expected of him is the expectation of the model
-asked as (
+asked as {{ stored_cte() }} (
     select
         fits.as_of_date,
         weeks.week_number,
