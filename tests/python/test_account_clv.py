@@ -68,7 +68,7 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module", params=list(CASES))
+@pytest.fixture(scope="module", params=["defaults", pytest.param("otherwise", marks=pytest.mark.slow)])
 def case(request: pytest.FixtureRequest) -> Case:
     return CASES[request.param]
 
