@@ -123,6 +123,13 @@ class _Builder:
             **values,
         )
 
+    def bill(self, since: dt.date, every: int, amount: str, currency: str = "EUR") -> None:
+        """Invoices of the same amount every so many months, the last on or after the as-of date."""
+        k = 0
+        while (day := add_months(since, k * every)) < add_months(self.as_of, every):
+            self.invoice(day, amount, currency, status="paid")
+            k += 1
+
     def cost(self, start: str, end: str, kind: str, amount: str, **values: Any) -> None:
         self.add(
             "costs",
@@ -156,6 +163,7 @@ def _monthly(b: _Builder, n: int) -> None:
     b.account(n, "monthly", start, "b2c_subscription", gross_margin=b.margin())
     price = b.price()
     b.version(start, amount=price, list_amount=price + Decimal("5.0001"), quantity=b.random.choice([None, 2, 3]))
+    b.bill(start, 1, "99.95")
 
 
 def _month_end(b: _Builder, n: int) -> None:
@@ -168,12 +176,14 @@ def _yearly(b: _Builder, n: int) -> None:
     start = b.random.choice([dt.date(2024, 2, 29), b.day()])
     b.account(n, "yearly", start, "b2b_contract", gross_margin=b.margin())
     b.version(start, billing_interval_months=12, contract_term_months=12, amount=Decimal("1000"), list_amount=1200)
+    b.bill(start, 12, "1000")
 
 
 def _year_by_month(b: _Builder, n: int) -> None:
     start = b.day()
     b.account(n, "year by month", start, "b2b_contract")
     b.version(start, contract_term_months=12, quantity=Decimal("2.5"))
+    b.bill(start, 1, "333.3335")
 
 
 def _quarterly_dollars(b: _Builder, n: int) -> None:
@@ -186,6 +196,7 @@ def _two_years(b: _Builder, n: int) -> None:
     start = b.day("2023-01-05", "2024-12-31")
     b.account(n, "two years", start, "b2b_contract")
     b.version(start, billing_interval_months=24, contract_term_months=24, currency="USD", amount=Decimal("2400.01"))
+    b.bill(start, 24, "2400.01", "USD")
 
 
 def _term_switch(b: _Builder, n: int) -> None:
