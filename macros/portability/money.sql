@@ -19,9 +19,12 @@
     ) // (10000 * {{ months }}) * cast(0.0001 as decimal(5, 4)) as decimal(18, 4))
 {%- endmacro %}
 
-{# An original amount in reporting currency. #}
+{#
+  An original amount in reporting currency. With 18 digits DuckDB would multiply in 64 bits and stop at products of 9.2
+  million; 19 by 18 digits are multiplied in 128 bits, and are the most that Spark multiplies without losing places.
+#}
 {% macro convert_money(amount, rate) -%}
-    cast(round(cast({{ amount }} as decimal(18, 4)) * cast({{ rate }} as decimal(18, 8)), 4) as decimal(38, 4))
+    cast(round(cast({{ amount }} as decimal(19, 4)) * cast({{ rate }} as decimal(18, 8)), 4) as decimal(38, 4))
 {%- endmacro %}
 
 {#
@@ -57,6 +60,27 @@
     cast(
         ({{ whole_units(total) }} + 50 * {{ count }}) // (100 * {{ count }}) * cast(0.01 as decimal(3, 2)) as decimal(18, 2)
     )
+{%- endmacro %}
+
+{#
+  scale_money for whole numbers, 0 <= numerator <= denominator: days of an interval, heads, weights. DuckDB divides numbers of
+  128 bits slowly, so what is small enough for 64 takes that way: amounts below 10^8 and denominators below 4 x 10^6.
+#}
+{% macro scale_money_by_count(amount, numerator, denominator) %}
+    {{ return(adapter.dispatch('scale_money_by_count', 'bestand')(amount, numerator, denominator)) }}
+{% endmacro %}
+{% macro default__scale_money_by_count(amount, numerator, denominator) -%}
+    {{ scale_money(amount, numerator, denominator) }}
+{%- endmacro %}
+{% macro duckdb__scale_money_by_count(amount, numerator, denominator) -%}
+    case
+        when {{ amount }} < 100000000 and {{ denominator }} < 4000000
+            then cast((
+                2 * cast(cast({{ amount }} as double) * 10000 as bigint) * cast({{ numerator }} as bigint)
+                + cast({{ denominator }} as bigint)
+            ) // (2 * cast({{ denominator }} as bigint)) * cast(0.0001 as decimal(5, 4)) as decimal(38, 4))
+        else {{ scale_money(amount, numerator, denominator) }}
+    end
 {%- endmacro %}
 
 {# Money in whole ten-thousandths. #}

@@ -60,6 +60,15 @@ weights as (
         on activity.account_id = scope.account_id and activity.month_start = scope.period_start
 ),
 
+weight_totals as (
+    select
+        kind,
+        month_start,
+        cast(sum(weight) as bigint) as weight_total
+    from weights
+    group by kind, month_start
+),
+
 weighted as (
     select
         weights.account_id,
@@ -72,9 +81,11 @@ weighted as (
             order by weights.account_id
             rows between unbounded preceding and current row
         ) as bigint) as weight_to,
-        cast(sum(weights.weight) over (partition by weights.kind, weights.month_start) as bigint) as weight_total
+        weight_totals.weight_total
     from weights
     inner join pools on weights.kind = pools.kind and weights.month_start = pools.month_start  -- at most one
+    inner join weight_totals  -- exactly one
+        on weights.kind = weight_totals.kind and weights.month_start = weight_totals.month_start
     where weights.weight > 0
 ),
 

@@ -5,7 +5,10 @@ with
 versions as (
     select
         *,
-        least(valid_to, {{ as_of_date() }}) as counted_to
+        least(valid_to, {{ as_of_date() }}) as counted_to,
+        floor(
+            {{ calendar_months_between('billed_from', 'least(valid_to, ' ~ as_of_date() ~ ')') }} / billing_interval_months
+        ) as last_interval
     from {{ ref('int_paid_versions') }}
     where valid_from < {{ as_of_date() }}
 ),
@@ -51,10 +54,7 @@ intervals as (
         {{ add_months('versions.billed_from', 'numbers.i * versions.billing_interval_months') }} as interval_start,
         {{ add_months('versions.billed_from', '(numbers.i + 1) * versions.billing_interval_months') }} as interval_end
     from versions
-    inner join numbers
-        on
-            numbers.i * versions.billing_interval_months
-            <= {{ calendar_months_between('versions.billed_from', 'versions.counted_to') }}
+    inner join numbers on numbers.i <= versions.last_interval
     where
         {{ add_months('versions.billed_from', 'numbers.i * versions.billing_interval_months') }} < versions.counted_to
         and {{ add_months('versions.billed_from', '(numbers.i + 1) * versions.billing_interval_months') }}

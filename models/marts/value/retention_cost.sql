@@ -1,3 +1,5 @@
+{#- a missing exchange rate stops the build before any mart, also one that needs no revenue -#}
+{%- do ref('int_account_value_months') -%}
 {%- set grains = ['month', 'quarter', 'year'] -%}
 {%- set offer_kinds = var('retention_offer_kinds') -%}
 with
