@@ -1,4 +1,4 @@
--- The segments of every dimension add up to the whole, the relationships to both together, and the whole to account_clv.
+-- The segments of every dimension add up to the whole, the relationships to both together, the whole to account_clv.
 with
 
 sums as (

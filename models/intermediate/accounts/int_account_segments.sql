@@ -43,10 +43,10 @@ first_paid_days as (
 ),
 
 -- customers of the as-of date and of a year before it: portfolios are compared between the two
-days as (
-    select {{ as_of_date() }} as day
+portfolio_days as (
+    select {{ as_of_date() }} as portfolio_on
     union all
-    select {{ add_months(as_of_date(), -12) }} as day
+    select {{ add_months(as_of_date(), -12) }} as portfolio_on
 ),
 
 contracts_on_days as (
@@ -55,17 +55,17 @@ contracts_on_days as (
         states.state_on as segment_on,
         first_paid_days.first_day
     from states
-    inner join days on states.state_on = days.day
+    inner join portfolio_days on states.state_on = portfolio_days.portfolio_on
     inner join first_paid_days on states.account_id = first_paid_days.account_id  -- exactly one
 ),
 
 buyers_on_days as (
     select
         first_purchases.account_id,
-        days.day as segment_on,
+        portfolio_days.portfolio_on as segment_on,
         first_purchases.first_day
     from first_purchases
-    inner join days on first_purchases.first_day < days.day
+    inner join portfolio_days on first_purchases.first_day < portfolio_days.portfolio_on
 ),
 
 needed as (

@@ -46,10 +46,10 @@ final as (
     select
         seen.account_id,
         seen.relationship,
-        seen.seen_on,
         {%- for dimension in known_segment_dimensions() %}
-        segments.{{ dimension }}{{ ',' if not loop.last }}
+        segments.{{ dimension }},
         {%- endfor %}
+        seen.seen_on
     from seen
     inner join segments  -- exactly one
         on seen.account_id = segments.account_id and seen.seen_on = segments.segment_on
