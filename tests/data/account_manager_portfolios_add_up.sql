@@ -56,7 +56,8 @@ broken as (
             and each_one.mrr_retained_net_12m = whole.mrr_retained_net_12m
             and each_one.mrr_retained_gross_12m = whole.mrr_retained_gross_12m
             and abs(each_one.residual_clv - whole.residual_clv) <= 1e-9 * abs(whole.residual_clv)
-            and abs(each_one.residual_clv_12m_ago - whole.residual_clv_12m_ago) <= 1e-9 * abs(whole.residual_clv_12m_ago)
+            and abs(each_one.residual_clv_12m_ago - whole.residual_clv_12m_ago)
+            <= 1e-9 * abs(whole.residual_clv_12m_ago)
             and abs(each_one.residual_clv_compared - whole.residual_clv_compared) <= 1e-9 * abs(whole.residual_clv)
             and abs(each_one.clv_change_won - whole.clv_change_won) <= 1e-9 * abs(whole.clv_change_won)
             and abs(each_one.clv_change_lost - whole.clv_change_lost) <= 1e-9 * abs(whole.clv_change_lost)
