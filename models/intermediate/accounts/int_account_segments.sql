@@ -42,12 +42,42 @@ first_paid_days as (
     group by account_id, first_paid_day
 ),
 
+-- customers of the as-of date and of a year before it: portfolios are compared between the two
+portfolio_days as (
+    select {{ as_of_date() }} as portfolio_on
+    union all
+    select {{ add_months(as_of_date(), -12) }} as portfolio_on
+),
+
+contracts_on_days as (
+    select
+        states.account_id,
+        states.state_on as segment_on,
+        first_paid_days.first_day
+    from states
+    inner join portfolio_days on states.state_on = portfolio_days.portfolio_on
+    inner join first_paid_days on states.account_id = first_paid_days.account_id  -- exactly one
+),
+
+buyers_on_days as (
+    select
+        first_purchases.account_id,
+        portfolio_days.portfolio_on as segment_on,
+        first_purchases.first_day
+    from first_purchases
+    inner join portfolio_days on first_purchases.first_day < portfolio_days.portfolio_on
+),
+
 needed as (
     select * from presence
     union
     select * from first_paid_days
     union
     select * from first_purchases
+    union
+    select * from contracts_on_days
+    union
+    select * from buyers_on_days
 ),
 
 -- the first known values hold for the time before them too; nothing nearer is known

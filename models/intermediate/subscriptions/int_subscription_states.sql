@@ -30,6 +30,8 @@ boundaries as (
     from (
         {{ clv_as_of_dates() }}
     ) as as_of_dates
+    union
+    select {{ add_months(as_of_date(), -12) }} as state_on
 ),
 
 on_boundaries as (
