@@ -5,7 +5,7 @@
 {% macro check_vars() %}
     {%- if execute -%}
         {%- for name in ['fx_max_age_days', 'involuntary_churn_after_days', 'reactivation_gap_days', 'renewal_horizon_days',
-                         'small_base_threshold'] -%}
+                         'small_base_threshold', 'clv_min_customers', 'clv_shrinkage_customers'] -%}
             {%- if var(name) is not integer or var(name) is boolean or var(name) < 0 -%}
                 {%- do _wrong_var(name, 'a whole number, 0 or more') -%}
             {%- endif -%}
@@ -34,6 +34,28 @@
         {%- set known_kinds = crm_contract()['offers']['columns']['kind']['values'] -%}
         {%- if kinds is string or kinds is mapping or kinds is not sequence or kinds | reject('in', known_kinds) | list -%}
             {%- do _wrong_var('retention_offer_kinds', 'a list of kinds of offers: ' ~ known_kinds | join(', ')) -%}
+        {%- endif -%}
+        {%- if var('clv_discount_rate') is not number or var('clv_discount_rate') is boolean
+            or var('clv_discount_rate') < 0 or var('clv_discount_rate') > 10 -%}
+            {%- do _wrong_var('clv_discount_rate', 'a yearly rate such as 0.10') -%}
+        {%- endif -%}
+        {%- if var('clv_horizon_months') is not integer or var('clv_horizon_months') is boolean
+            or var('clv_horizon_months') < 1 or var('clv_horizon_months') > 600 -%}
+            {%- do _wrong_var('clv_horizon_months', 'a whole number of months from 1 to 600') -%}
+        {%- endif -%}
+        {%- if var('clv_segment_dimension') and var('clv_segment_dimension') not in known_segment_dimensions() -%}
+            {%- do _wrong_var('clv_segment_dimension', 'null, or one of: ' ~ known_segment_dimensions() | join(', ')) -%}
+        {%- endif -%}
+        {%- set months_back = var('clv_backtest_months_back') -%}
+        {%- if months_back is string or months_back is mapping or months_back is not sequence
+            or months_back | reject('integer') | list or months_back | select('lessthan', 1) | list
+            or months_back | select('greaterthan', var('clv_horizon_months') - 1) | list -%}
+            {%- do _wrong_var('clv_backtest_months_back', 'a list of whole months, each less than clv_horizon_months') -%}
+        {%- endif -%}
+        {%- set tiers = var('value_tiers') -%}
+        {%- if tiers is not mapping or not tiers or tiers.values() | reject('number') | list
+            or tiers.values() | sort != tiers.values() | list or tiers.values() | last != 1 -%}
+            {%- do _wrong_var('value_tiers', 'rising shares by tier, the last of them 1, such as {A: 0.2, B: 0.5, C: 1}') -%}
         {%- endif -%}
         {%- do chosen('revenue_basis', ['accrued', 'invoiced']) -%}
         {%- do chosen('acquisition_cost_grain', ['month', 'quarter', 'year']) -%}
