@@ -1,6 +1,6 @@
 {%- set grain = var('acquisition_cost_grain') -%}
--- The channels of a period add up to the whole, every customer is in one period of each grain that cost anything, and what
--- customers were charged for being won is what was spent in periods and on channels that won somebody.
+-- The channels of a period add up to the whole, all of the spend is in every grain, and what customers were charged for
+-- being won is what was spent in periods and on channels that won somebody.
 with
 
 costs as (

@@ -2,6 +2,11 @@
 -- months of a cost whose period is over are the cost.
 with
 
+costs as (
+    select * from {{ ref('costs') }}
+    where period_start < {{ as_of_date() }}
+),
+
 cost_months as (
     select * from {{ ref('int_cost_months') }}
     where kind in ('service', 'retention')
@@ -96,7 +101,7 @@ by_cost as (
         costs.cost_id as subject,
         {{ convert_money('costs.amount', 'coalesce(fx_rates.rate, 1)') }} as expected_cost,
         spread.cost
-    from {{ ref('costs') }} as costs
+    from costs
     left join spread on costs.cost_id = spread.cost_id
     left join fx_rates
         on
@@ -104,8 +109,7 @@ by_cost as (
             and costs.period_start = fx_rates.rate_for
             and costs.currency <> '{{ var("reporting_currency") }}'
     where
-        costs.period_start < {{ as_of_date() }}
-        and costs.period_end <= {{ as_of_date() }}
+        costs.period_end <= {{ as_of_date() }}
         and spread.cost is distinct from {{ convert_money('costs.amount', 'coalesce(fx_rates.rate, 1)') }}
 )
 

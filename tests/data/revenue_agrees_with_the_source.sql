@@ -34,11 +34,12 @@ versions as (
 complete as (
     select
         *,
-        {% for end in ['valid_from', 'counted_to'] -%}
         billing_interval_months * cast(floor(
-            cast({{ complete_months_between('billed_from', end) }} as double) / billing_interval_months
-        ) as integer) as months_to_{{ end }}{{ ',' if not loop.last }}
-        {% endfor %}
+            cast({{ complete_months_between('billed_from', 'valid_from') }} as double) / billing_interval_months
+        ) as integer) as months_to_valid_from,
+        billing_interval_months * cast(floor(
+            cast({{ complete_months_between('billed_from', 'counted_to') }} as double) / billing_interval_months
+        ) as integer) as months_to_counted_to
     from versions
 ),
 
@@ -64,12 +65,14 @@ contracts as (
     select
         account_id,
         {% for name, column in measures.items() -%}
-        sum({{ column }} * (months + billing_interval_months * (share_of_counted_to - share_of_valid_from))) as {{ name }},
+        sum(
+            {{ column }} * (months + billing_interval_months * (share_of_counted_to - share_of_valid_from))
+        ) as {{ name }},
         {% endfor -%}
         0e0 as refunds,
         sum(
             case when share_of_counted_to > 0 then 1 else 0 end + case when share_of_valid_from > 0 then 1 else 0 end
-        ) as shares
+        ) as share_count
     from measured
     group by account_id
 ),
@@ -85,7 +88,7 @@ parts as (
         {% if is_accrued %}0e0{% else %}cast(amount as double){% endif %} as revenue,
         0e0 as discounts,
         cast(coalesce(refunded_amount, 0) as double) as refunds,
-        0 as shares
+        0 as share_count
     from {{ ref('invoices') }}
     where issued_on < {{ as_of_date() }} and (status is null or status <> 'void')
     union all
@@ -94,7 +97,7 @@ parts as (
         cast(amount as double) as revenue,
         cast(coalesce(discount_amount, 0) as double) as discounts,
         cast(coalesce(returned_amount, 0) as double) as refunds,
-        0 as shares
+        0 as share_count
     from {{ ref('orders') }}
     where {{ local_day('ordered_at') }} < {{ as_of_date() }}
 ),
@@ -105,7 +108,7 @@ source as (
         sum(revenue) as revenue,
         sum(discounts) as discounts,
         sum(refunds) as refunds,
-        sum(shares) as shares
+        sum(share_count) as share_count
     from parts
     group by account_id
 ),
@@ -136,7 +139,8 @@ where
     foreign_accounts.account_id is null
     and (
         {%- for name in ['revenue', 'discounts', 'refunds'] %}
-        {{ 'or ' if not loop.first }}abs(coalesce(source.{{ name }}, 0e0) - coalesce(cast(modelled.{{ name }} as double), 0e0))
-        > {% if name == 'refunds' %}1e-6{% else %}0.00005e0 * coalesce(source.shares, 0) + 1e-6{% endif %}
+        {{ 'or ' if not loop.first -}}
+        abs(coalesce(source.{{ name }}, 0e0) - coalesce(cast(modelled.{{ name }} as double), 0e0))
+        > {% if name == 'refunds' %}1e-6{% else %}0.00005e0 * coalesce(source.share_count, 0) + 1e-6{% endif %}
         {%- endfor %}
     )

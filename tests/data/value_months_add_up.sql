@@ -26,7 +26,11 @@ account_costs as (
     from {{ ref('int_account_costs') }}
 )
 
-select *
+select
+    value_months.*,
+    revenue_months.revenue as expected_revenue,
+    account_costs.cost_to_serve as expected_cost_to_serve,
+    account_costs.retention_cost as expected_retention_cost
 from value_months
 cross join revenue_months
 cross join account_costs

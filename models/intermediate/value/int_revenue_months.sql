@@ -7,7 +7,8 @@ versions as (
         *,
         least(valid_to, {{ as_of_date() }}) as counted_to,
         floor(
-            {{ calendar_months_between('billed_from', 'least(valid_to, ' ~ as_of_date() ~ ')') }} / billing_interval_months
+            {{ calendar_months_between('billed_from', 'least(valid_to, ' ~ as_of_date() ~ ')') }}
+            / billing_interval_months
         ) as last_interval
     from {{ ref('int_paid_versions') }}
     where valid_from < {{ as_of_date() }}
@@ -124,7 +125,7 @@ billed as (
     from invoices
     left join fx_rates  -- at most one
         on invoices.currency = fx_rates.currency and invoices.issued_on = fx_rates.rate_for
-    where {% if is_accrued %}invoices.refunded_amount > 0{% else %}invoices.amount <> 0 or invoices.refunded_amount > 0{% endif %}
+    where {% if not is_accrued %}invoices.amount <> 0 or {% endif %}invoices.refunded_amount > 0
 ),
 
 parts as (
