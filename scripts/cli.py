@@ -150,6 +150,52 @@ def plot_cohorts(
     typer.echo(f"Drawn: {out}")
 
 
+@plot.command("tracking")
+def plot_tracking(
+    out: Annotated[Path, typer.Option(help="PNG to write.")] = Path("tracking.png"),
+    label: Annotated[str, typer.Option(help="What the data are, for the subtitle.")] = "",
+    variables: VarsOption = "",
+) -> None:
+    """Cumulative repeat purchases and what BG/NBD expects of them."""
+    from . import value_plots
+
+    with _one_sentence():
+        value_plots.tracking(paths.database(), out, _schema({**project_vars(), **_vars(variables)}), label)
+    typer.echo(f"Drawn: {out}")
+
+
+@plot.command("expectations")
+def plot_expectations(
+    out: Annotated[Path, typer.Option(help="PNG to write.")] = Path("expectations.png"),
+    label: Annotated[str, typer.Option(help="What the data are, for the subtitle.")] = "",
+    variables: VarsOption = "",
+) -> None:
+    """Purchases after the fit by repeat purchases before it, expected beside actual."""
+    from . import value_plots
+
+    with _one_sentence():
+        value_plots.expectations(paths.database(), out, _schema({**project_vars(), **_vars(variables)}), label)
+    typer.echo(f"Drawn: {out}")
+
+
+@plot.command("survival")
+def plot_survival(
+    out: Annotated[Path, typer.Option(help="PNG to write.")] = Path("survival.png"),
+    label: Annotated[str, typer.Option(help="What the data are, for the subtitle.")] = "",
+    period_months: Annotated[
+        int | None, typer.Option(help="Renewal period; default: the one of most customers.")
+    ] = None,
+    variables: VarsOption = "",
+) -> None:
+    """Survival by renewal period, Kaplan-Meier beside the fitted model."""
+    from . import value_plots
+
+    with _one_sentence():
+        schema = _schema({**project_vars(), **_vars(variables)})
+        value_plots.survival(paths.database(), out, schema, label, period_months)
+    typer.echo(f"Drawn: {out}")
+
+
 def _build(
     variables: dict[str, Any],
     *,

@@ -25,18 +25,44 @@
 {%- endmacro %}
 
 {#
-  Discounted expected residual lifetime of a customer in his n-th period (n - 1 renewals done), just before the next
-  renewal: the periods to come without limit, the next one undiscounted, `v` the discount factor of a period.
-  2F1(1, beta + n; alpha + beta + n; v) as Gauss's continued fraction, which converges for monthly periods as well.
+  CTEs from `source` to `result`: adds derl, the discounted expected residual lifetime of a customer in his n-th period (n - 1
+  renewals done), just before the next renewal: the periods to come without limit, the next one undiscounted. The source
+  has alpha, beta, n and v, the discount factor of a period.
+
+  S(n) / S(n - 1) times 2F1(1, beta + n; alpha + beta + n; v), as Gauss's continued fraction: it converges for monthly periods as
+  well, where the series would take thousands of terms. From inside out: first where its coefficients have settled, then
+  thirty pairs of them at a time, as deeper nesting is more than parsers bear.
 #}
-{% macro sbg_derl(alpha, beta, n, v) -%}
-    {%- set a = '(' ~ beta ~ ' + ' ~ n ~ ')' -%}
-    {%- set c = '(' ~ alpha ~ ' + ' ~ beta ~ ' + ' ~ n ~ ' - 1e0)' -%}
-    ({{ sbg_renewal_probability(alpha, beta, n) }})
-    / case when {{ alpha }} + {{ beta }} > 1e6 then 1e0 - {{ v }} * {{ beta }} / ({{ alpha }} + {{ beta }}) else (
-    {%- for k in range(60) -%}
-        1e0 - ({{ a }} + {{ k }}e0) * ({{ c }} + {{ k }}e0) * {{ v }} / (({{ c }} + {{ 2 * k }}e0) * ({{ c }} + {{ 2 * k + 1 }}e0)) / (
-        1e0 - {{ k + 1 }}e0 * ({{ c }} - {{ a }} + {{ k + 1 }}e0) * {{ v }} / (({{ c }} + {{ 2 * k + 1 }}e0) * ({{ c }} + {{ 2 * k + 2 }}e0)) / (
-    {%- endfor -%}
-    1e0{{ '))' * 60 }}) end
+{% macro sbg_derl_ctes(source, result) -%}
+{{ result }}_arguments as (
+    select
+        *,
+        cast(beta + n as double) as g_a,
+        cast(alpha + beta + n - 1e0 as double) as g_c,
+        (1e0 + sqrt(1e0 - v)) / 2e0 as fraction_120
+    from {{ source }}
+),
+
+    {% for last in [120, 90, 60, 30] -%}
+{{ result }}_{{ last - 30 }} as (
+    select
+        *,
+        {% for k in range(last - 30, last) -%}
+        1e0 - (g_a + {{ k }}e0) * (g_c + {{ k }}e0) * v / ((g_c + {{ 2 * k }}e0) * (g_c + {{ 2 * k + 1 }}e0)) / (
+        1e0 - {{ k + 1 }}e0 * (g_c - g_a + {{ k + 1 }}e0) * v / ((g_c + {{ 2 * k + 1 }}e0) * (g_c + {{ 2 * k + 2 }}e0)) / (
+        {%- endfor -%}
+        fraction_{{ last }}{{ '))' * 30 }} as fraction_{{ last - 30 }}
+    from {{ result }}_{{ 'arguments' if last == 120 else last }}
+),
+
+    {% endfor -%}
+{{ result }} as (
+    select
+        *,
+        case
+            when alpha + beta > 1e6 then beta / (alpha + beta) / (1e0 - v * beta / (alpha + beta))
+            else ({{ sbg_renewal_probability('alpha', 'beta', 'n') }}) / fraction_0
+        end as derl
+    from {{ result }}_0
+)
 {%- endmacro %}

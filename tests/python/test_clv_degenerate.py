@@ -144,7 +144,9 @@ def test_segments_of_every_kind_beside_each_other(tmp_path: Path) -> None:
     assert statuses(warehouse, "yearly") == {"sbg": "not_identified"}
     assert statuses(warehouse, "once") == {"bgnbd": "nobody_repeats"}
     assert "gamma_gamma" not in statuses(warehouse, "back"), "what comes back whole is worth nothing"
-    monthly = warehouse.rows("select distinct model, model_segment from marts.account_clv where account_id like 'loyal%'")
+    monthly = warehouse.rows(
+        "select distinct model, model_segment from marts.account_clv where account_id like 'loyal%'"
+    )
     assert monthly == [{"model": "sbg", "model_segment": "all"}]
     # yearly contracts have come to one renewal: one probability for all is what can be known
     (yearly,) = warehouse.rows(
@@ -158,7 +160,9 @@ def test_segments_of_every_kind_beside_each_other(tmp_path: Path) -> None:
         row["segment_value"]: row
         for row in warehouse.rows("select * from marts.clv_model_fits where is_current and period_months = 1")
     }
-    assert {name: row["status"] for name, row in drawn.items()} == dict.fromkeys(["all", "gone", "loyal", "mixed"], "converged")
+    assert {name: row["status"] for name, row in drawn.items()} == dict.fromkeys(
+        ["all", "gone", "loyal", "mixed"], "converged"
+    )
     hazard = {name: row["alpha"] / (row["alpha"] + row["beta"]) for name, row in drawn.items()}
     assert hazard["loyal"] < hazard["mixed"] < hazard["gone"], "drawn towards the whole, but not made equal to it"
     assert hazard["loyal"] < hazard["all"] < hazard["gone"]

@@ -38,12 +38,15 @@ SCORES = SHARED_DATA / "cdnow" / "bgnbd_reference_scores.csv"
 PUBLISHED_SURVIVAL = SHARED_DATA / "sbg_fader_hardie_2007.csv"
 
 
-def fit_of(warehouse: Warehouse, model: str, segment: str = "all", as_of: str | None = None, **more: Any) -> dict[str, Any]:
+def fit_of(
+    warehouse: Warehouse, model: str, segment: str = "all", as_of: str | None = None, **more: Any
+) -> dict[str, Any]:
     """The row of clv_model_fits; of the current date unless another is named."""
     date = f"as_of_date = date '{as_of}'" if as_of else "is_current"
     further = "".join(f" and {key} = {value}" for key, value in more.items())
     (row,) = warehouse.rows(
-        f"select * from marts.clv_model_fits where {date} and model = ? and segment_value = ?{further}", [model, segment]
+        f"select * from marts.clv_model_fits where {date} and model = ? and segment_value = ?{further}",
+        [model, segment],
     )
     return row
 
@@ -111,7 +114,9 @@ def test_cdnow_hold_out(cdnow: Warehouse) -> None:
     (whole,) = cdnow.rows("select * from marts.clv_backtest where grouping_kind = 'all'")
     assert (whole["window_days"], whole["customers"], whole["actual_purchases"]) == (273, 2357, 1882)
     assert whole["predicted_purchases"] == pytest.approx(1653.42, abs=5e-3)
-    deciles = cdnow.rows("select * from marts.clv_backtest where grouping_kind = 'decile' order by cast(group_value as int)")
+    deciles = cdnow.rows(
+        "select * from marts.clv_backtest where grouping_kind = 'decile' order by cast(group_value as int)"
+    )
     assert sum(row["actual_purchases"] for row in deciles) == 1882 and len(deciles) == 10
     assert deciles[0]["actual_purchases"] > 0.4 * 1882, "the tenth expected to be worth most buys most"
     weeks = cdnow.rows("select * from marts.clv_tracking where as_of_date = date '1997-10-01' order by week_number")

@@ -7,6 +7,7 @@ Differences in dialect belong in macros/portability, so what those macros write 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,7 +25,7 @@ PORTABLE = {
 }  # fmt: skip
 # Words that may stand before a bracket and call nothing.
 WORDS = {
-    "and", "as", "by", "cast", "decimal", "exists", "filter", "from", "group", "having", "in", "join", "not", "on",
+    "and", "as", "by", "cast", "decimal", "else", "exists", "filter", "from", "group", "having", "in", "join", "not", "on",
     "or", "over", "sets", "then", "try_cast", "union", "using", "values", "when", "where", "within",
 }  # fmt: skip
 # What macros/portability writes for DuckDB and Spark's grammar has not, with what stands there for Spark.
@@ -69,6 +70,15 @@ def problems(sql: str, of_portability: set[str]) -> Iterator[str]:
     for literal in tree.find_all(exp.Literal):
         if literal.is_number and re.fullmatch(r"\d*\.\d+", literal.name) and not isinstance(literal.parent, exp.Cast):
             yield f"{literal.name} is a decimal on Spark: write it with an exponent, or cast it"
+
+
+@pytest.fixture(autouse=True)
+def room_for_nested_expressions() -> Iterator[None]:
+    """The parser calls itself some fifteen times for every bracket; a series is sixty brackets deep."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    yield
+    sys.setrecursionlimit(before)
 
 
 @pytest.fixture(scope="session")

@@ -47,41 +47,59 @@ correlations as (
     from sums
 ),
 
-unioned as (
+entering as (
     select
         model,
         as_of_date,
         period_months,
         segment_value,
-        n,
-        case when model = 'sbg' then alpha end as alpha,
-        case when model = 'sbg' then beta end as beta,
-        churn_probability,
+        alpha,
+        beta,
+        1e0 as n,
+        {{ discount_factor('period_months') }} as v
+    from renewal_fits
+),
+
+{{ sbg_derl_ctes('entering', 'lasting') }},
+
+unioned as (
+    select
+        renewal_fits.model,
+        renewal_fits.as_of_date,
+        renewal_fits.period_months,
+        renewal_fits.segment_value,
+        renewal_fits.n,
+        case when renewal_fits.model = 'sbg' then renewal_fits.alpha end as alpha,
+        case when renewal_fits.model = 'sbg' then renewal_fits.beta end as beta,
+        renewal_fits.churn_probability,
         cast(null as double) as r,
         cast(null as double) as a,
         cast(null as double) as b,
         cast(null as double) as p,
         cast(null as double) as q,
         cast(null as double) as v,
-        case when model = 'sbg' then alpha * sqrt(cov_11) end as alpha_se,
-        case when model = 'sbg' then beta * sqrt(cov_22) end as beta_se,
+        case when renewal_fits.model = 'sbg' then renewal_fits.alpha * sqrt(renewal_fits.cov_11) end as alpha_se,
+        case when renewal_fits.model = 'sbg' then renewal_fits.beta * sqrt(renewal_fits.cov_22) end as beta_se,
         -- the logarithms of alpha and beta move against each other by 1 - p and p of the log-odds
-        case when model = 'geometric' then churn_probability * sqrt(cov_11) end as churn_probability_se,
+        case when renewal_fits.model = 'geometric' then renewal_fits.churn_probability * sqrt(renewal_fits.cov_11) end as churn_probability_se,
         cast(null as double) as r_se,
         cast(null as double) as a_se,
         cast(null as double) as b_se,
         cast(null as double) as p_se,
         cast(null as double) as q_se,
         cast(null as double) as v_se,
-        log_likelihood,
-        iterations,
-        status,
+        renewal_fits.log_likelihood,
+        renewal_fits.iterations,
+        renewal_fits.status,
         cast(null as double) as spend_frequency_correlation,
-        case when status = 'converged' then
-            1e0 + {{ discount_factor('period_months') }}
-            * {{ sbg_derl('alpha', 'beta', '1e0', discount_factor('period_months')) }}
-        end as discounted_expected_lifetime
+        -- the first period is paid for, then what is expected of a customer in it
+        1e0 + lasting.v * lasting.derl as discounted_expected_lifetime
     from renewal_fits
+    inner join lasting  -- exactly one
+        on
+            renewal_fits.as_of_date = lasting.as_of_date
+            and renewal_fits.period_months = lasting.period_months
+            and renewal_fits.segment_value = lasting.segment_value
     union all
     select
         'bgnbd' as model,

@@ -76,11 +76,14 @@ fitted as (
         fits.status as model_status,
         fits.alpha,
         fits.beta,
-        cast(summed.period as double) as n
+        cast(summed.period as double) as n,
+        {{ discount_factor('summed.period_months') }} as v
     from summed
     left join fits  -- at most one
         on summed.period_months = fits.period_months and summed.segment_value = fits.segment_value
 ),
+
+{{ sbg_derl_ctes('fitted', 'valued') }},
 
 final as (
     select
@@ -95,11 +98,9 @@ final as (
         model_status,
         1e0 - {{ sbg_renewal_probability('alpha', 'beta', 'n') }} as fitted_hazard,
         {{ sbg_survival_ratio('alpha', 'beta', '0e0', 'n') }} as fitted_survival,
-        case when model_status = 'converged' then
-            {{ sbg_derl('alpha', 'beta', 'n', discount_factor('period_months')) }}
-        end as discounted_expected_residual_lifetime,
+        derl as discounted_expected_residual_lifetime,
         {{ is_small_base('at_risk') }} as is_small_base
-    from fitted
+    from valued
 )
 
 select * from final
