@@ -18,7 +18,9 @@ order by week_number
 """
 
 EXPECTATIONS = """
-select group_value, window_days, customers, predicted_purchases / customers as predicted, actual_purchases / customers as actual
+select
+    group_value, window_days, customers,
+    predicted_purchases / customers as predicted, actual_purchases / customers as actual
 from {marts}.clv_backtest
 where
     grouping_kind = 'repeat_purchases'
