@@ -67,8 +67,11 @@ def marts(warehouse: Warehouse) -> set[str]:
 def test_accounts_alone(tmp_path: Path, demo: Warehouse) -> None:
     warehouse = build(tmp_path, demo_files(tmp_path / "files", ["accounts"]))
     assert marts(warehouse) == marts(demo)
-    for mart in marts(demo) - {"input_accounting", "planned_relationship_clv"}:
+    for mart in marts(demo) - {"input_accounting", "planned_relationship_clv", "account_clv"}:
         assert warehouse.value(f"select count(*) from marts.{mart}") == 0, mart
+    # every account has its row, and nothing in it
+    valued = "select distinct relationship, historic_clv, residual_clv, acquisition_cost from marts.account_clv"
+    assert [tuple(row.values()) for row in warehouse.rows(valued)] == [("none", 0, None, None)]
     supplied = warehouse.rows("select entity from marts.input_accounting where is_supplied")
     assert supplied == [{"entity": "accounts"}]
 

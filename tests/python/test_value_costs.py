@@ -17,7 +17,7 @@ import duckdb
 import pytest
 from project import Warehouse, build_files, dbt, write_entity
 
-SELECTED = "+path:models/marts/value"
+SELECTED = "+retention_cost +acquisition_cost +planned_relationship_clv"
 Row = Mapping[str, Any]
 
 
