@@ -3,6 +3,7 @@
   contribution of each customer rises, and share by which spending on retention rises (none: the scenario names no cost).
 #}
 {% macro what_if_scenarios() %}
+    {%- do check_what_if() -%}
     {%- set scenarios = [] -%}
     {%- for points in var('what_if_retention_points') -%}
         {%- do scenarios.append({
@@ -18,6 +19,22 @@
         'name': 'loyalty_lift', 'points': 0, 'lift': var('what_if_loyalty_lift'), 'investment': none,
     }) -%}
     {{ return(scenarios) }}
+{% endmacro %}
+
+{# Models are written with these vars before check_vars runs: they are looked at where they are used too. #}
+{% macro check_what_if() %}
+    {%- set points = var('what_if_retention_points') -%}
+    {%- if points is string or points is mapping or points is not sequence
+        or points | select('boolean') | list or points | reject('number') | list
+        or points | select('le', 0) | list or points | select('gt', 100) | list
+        or points | unique | list | length < points | length -%}
+        {%- do _wrong_var('what_if_retention_points', 'a list of percentage points, above 0 and up to 100, each once') -%}
+    {%- endif -%}
+    {%- for name in ['what_if_investment_share', 'what_if_loyalty_lift'] -%}
+        {%- if var(name) is not number or var(name) is boolean or var(name) <= 0 -%}
+            {%- do _wrong_var(name, 'a share above 0 such as 0.05') -%}
+        {%- endif -%}
+    {%- endfor -%}
 {% endmacro %}
 
 {% macro _in_a_name(number) -%}

@@ -57,18 +57,7 @@
             or tiers.values() | sort != tiers.values() | list or tiers.values() | last != 1 -%}
             {%- do _wrong_var('value_tiers', 'rising shares by tier, the last of them 1, such as {A: 0.2, B: 0.5, C: 1}') -%}
         {%- endif -%}
-        {%- set points = var('what_if_retention_points') -%}
-        {%- if points is string or points is mapping or points is not sequence
-            or points | select('boolean') | list or points | reject('number') | list
-            or points | select('le', 0) | list or points | select('gt', 100) | list
-            or points | unique | list | length < points | length -%}
-            {%- do _wrong_var('what_if_retention_points', 'a list of percentage points, above 0 and up to 100, each once') -%}
-        {%- endif -%}
-        {%- for name in ['what_if_investment_share', 'what_if_loyalty_lift'] -%}
-            {%- if var(name) is not number or var(name) is boolean or var(name) <= 0 -%}
-                {%- do _wrong_var(name, 'a share above 0 such as 0.05') -%}
-            {%- endif -%}
-        {%- endfor -%}
+        {%- do check_what_if() -%}
         {%- do chosen('revenue_basis', ['accrued', 'invoiced']) -%}
         {%- do chosen('acquisition_cost_grain', ['month', 'quarter', 'year']) -%}
         {%- do chosen('churn_recognition', ['service_end', 'notice']) -%}
