@@ -57,6 +57,7 @@
             or tiers.values() | sort != tiers.values() | list or tiers.values() | last != 1 -%}
             {%- do _wrong_var('value_tiers', 'rising shares by tier, the last of them 1, such as {A: 0.2, B: 0.5, C: 1}') -%}
         {%- endif -%}
+        {%- do check_what_if() -%}
         {%- do chosen('revenue_basis', ['accrued', 'invoiced']) -%}
         {%- do chosen('acquisition_cost_grain', ['month', 'quarter', 'year']) -%}
         {%- do chosen('churn_recognition', ['service_end', 'notice']) -%}

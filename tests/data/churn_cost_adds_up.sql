@@ -1,4 +1,4 @@
--- The segments of every dimension add up to the whole, and customers and MRR lost are those of churn_by_segment, row by row.
+-- The segments of every dimension add up to the whole, and row by row lose the customers and MRR of churn_by_segment.
 with
 
 sums as (
@@ -36,7 +36,8 @@ against_whole as (
             and sums.customers_returned = whole.customers_returned
             and sums.mrr_churned = whole.mrr_churned
             and abs(sums.residual_value_lost - whole.residual_value_lost) <= 1e-9 * abs(whole.residual_value_lost)
-            and abs(sums.residual_value_returned - whole.residual_value_returned) <= 1e-9 * abs(whole.residual_value_lost)
+            and abs(sums.residual_value_returned - whole.residual_value_returned)
+            <= 1e-9 * abs(whole.residual_value_lost)
             and sums.value_unknown_customers = whole.value_unknown_customers
             and sums.unrecovered_acquisition_cost = whole.unrecovered_acquisition_cost
             and sums.unrecovered_customers = whole.unrecovered_customers

@@ -55,6 +55,16 @@ shares as (
         ci_high,
         is_small_base
     from {{ ref('repeat_purchases') }}
+    union all
+    select
+        'clv_by_account_manager' as mart,
+        customers_churned_12m as hits,
+        contract_customers_12m_ago as base,
+        churn_rate_12m as rate,
+        ci_low,
+        ci_high,
+        is_small_base
+    from {{ ref('clv_by_account_manager') }}
 ),
 
 measured as (

@@ -52,7 +52,9 @@ runs as (
         histories.own_segment,
         histories.period_months,
         histories.last_period,
-        row_number() over (partition by days.account_id, days.churned_on order by histories.run_start desc) as rank_by_start
+        row_number() over (
+            partition by days.account_id, days.churned_on order by histories.run_start desc
+        ) as rank_by_start
     from days
     inner join histories on days.account_id = histories.account_id and days.churned_on > histories.run_start
 ),

@@ -55,7 +55,8 @@ final as (
         mrr_churned,
         residual_value_lost,
         {{ ratio('residual_value_lost', '(customers_churned - value_unknown_customers)') }} as residual_value_lost_mean,
-        case when residual_value_lost is not null then coalesce(residual_value_returned, 0e0) end as residual_value_returned,
+        case when residual_value_lost is not null then coalesce(residual_value_returned, 0e0) end
+            as residual_value_returned,
         value_unknown_customers,
         unrecovered_acquisition_cost,
         unrecovered_customers,

@@ -1,5 +1,5 @@
 {%- set dimensions = ['business_model'] -%}
-{%- set top_tier = var('value_tiers').keys() | first -%}
+{%- set top_tier = var('value_tiers') | first -%}
 with
 
 account_clv as (

@@ -1,5 +1,5 @@
 {%- set dimensions = segment_dimensions() + ['value_tier'] -%}
-{%- set top_tier = var('value_tiers').keys() | first -%}
+{%- set top_tier = var('value_tiers') | first -%}
 with
 
 account_clv as (

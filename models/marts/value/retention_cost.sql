@@ -36,6 +36,13 @@ fx_rates as (
     select * from {{ ref('int_fx_rates') }}
 ),
 
+account_clv as (
+    select
+        account_id,
+        total_clv
+    from {{ ref('account_clv') }}
+),
+
 offer_values as (
     select
         {{ period_start_of('month', 'offers.decided_on') }} as month_start,
@@ -117,12 +124,14 @@ periods as (
 
 active as (
     select
-        period_grain,
-        period_start,
-        min(scope) as scope,
-        cast(count(*) as bigint) as customers_active
+        scope.period_grain,
+        scope.period_start,
+        min(scope.scope) as scope,
+        cast(count(*) as bigint) as customers_active,
+        sum(account_clv.total_clv) as clv_in_scope
     from scope
-    group by period_grain, period_start
+    left join account_clv on scope.account_id = account_clv.account_id  -- exactly one
+    group by scope.period_grain, scope.period_start
 ),
 
 netted as (
@@ -132,6 +141,7 @@ netted as (
         by_period.category,
         active.scope,
         coalesce(active.customers_active, 0) as customers_active,
+        active.clv_in_scope,
         by_period.cost,
         by_period.revenue_caused,
         cast(by_period.cost - by_period.revenue_caused as decimal(38, 4)) as net_cost
@@ -154,7 +164,10 @@ final as (
         {{ money_per_head('cost', 'customers_active') }} as cost_per_active_customer,
         revenue_caused,
         net_cost,
-        {{ money_per_head('net_cost', 'customers_active') }} as net_cost_per_active_customer
+        {{ money_per_head('net_cost', 'customers_active') }} as net_cost_per_active_customer,
+        clv_in_scope,
+        -- a share of what is not worth anything says nothing
+        case when clv_in_scope > 0e0 then {{ ratio('cost', 'clv_in_scope') }} end as share_of_clv
     from netted
 )
 
