@@ -24,14 +24,11 @@ running as (
         as_of_dates.as_of_date,
         versions.account_id,
         versions.subscription_id,
-        -- the term that notice ends, or that does not renew itself
-        case
-            when versions.notice_given_on <= as_of_dates.as_of_date or not versions.auto_renews
-                then case
-                    when versions.contract_end_on > as_of_dates.as_of_date then versions.contract_end_on
-                    else terms.next_renewal_on
-                end
-        end as term_ends_on
+        coalesce(versions.notice_given_on <= as_of_dates.as_of_date, false) or not coalesce(versions.auto_renews, true)
+            as ends_with_term,
+        case when versions.contract_end_on > as_of_dates.as_of_date then versions.contract_end_on else terms.next_renewal_on end
+            as term_ends_on,
+        {{ add_months('terms.run_start', 'terms.complete_periods * terms.period_months') }} as period_began_on
     from as_of_dates
     inner join versions
         on as_of_dates.as_of_date >= versions.valid_from and as_of_dates.as_of_date < versions.valid_to
@@ -39,19 +36,22 @@ running as (
         on as_of_dates.as_of_date = terms.as_of_date and versions.account_id = terms.account_id
 ),
 
--- one without a subscription cancels all of them
+-- One without a subscription cancels all of them; one without a date, the term it was asked for in. What should have ended by
+-- now and has not was taken back.
 requested as (
     select
         running.as_of_date,
         running.subscription_id,
-        min(cancellations.effective_on) as cancelled_on
+        min(coalesce(cancellations.effective_on, running.term_ends_on)) as cancelled_on
     from running
     inner join cancellations
         on
             running.account_id = cancellations.account_id
             and (cancellations.subscription_id is null or running.subscription_id = cancellations.subscription_id)
-            and cancellations.requested_on <= running.as_of_date
-            and cancellations.effective_on > running.as_of_date
+            and running.as_of_date > cancellations.requested_on
+    where
+        cancellations.effective_on > running.as_of_date
+        or (cancellations.effective_on is null and cancellations.requested_on >= running.period_began_on)
     group by running.as_of_date, running.subscription_id
 ),
 
@@ -59,9 +59,11 @@ ends as (
     select
         running.as_of_date,
         running.account_id,
-        least(
-            coalesce(running.term_ends_on, requested.cancelled_on), coalesce(requested.cancelled_on, running.term_ends_on)
-        ) as ends_on
+        case
+            when not running.ends_with_term then requested.cancelled_on
+            when requested.cancelled_on < running.term_ends_on then requested.cancelled_on
+            else running.term_ends_on
+        end as ends_on
     from running
     left join requested  -- at most one
         on running.as_of_date = requested.as_of_date and running.subscription_id = requested.subscription_id

@@ -4,6 +4,10 @@ versions as (
     select * from {{ ref('int_paid_versions') }}
 ),
 
+fx_rates as (
+    select * from {{ ref('int_fx_rates') }}
+),
+
 boundaries as (
     select
         account_id,
@@ -25,26 +29,55 @@ stretches as (
     from boundaries
 ),
 
--- the subscription with the largest MRR sets the term; without one, a customer can leave with each bill
-ranked as (
+billed as (
     select
         stretches.account_id,
         stretches.stretch_start,
         stretches.stretch_end,
+        versions.subscription_id,
+        versions.currency,
+        versions.mrr_original,
         cast(case
             when versions.contract_term_months >= 1 then versions.contract_term_months
             else versions.billing_interval_months
         end as integer) as period_months,
-        row_number() over (
-            partition by stretches.account_id, stretches.stretch_start
-            order by versions.mrr_original desc, versions.subscription_id asc
-        ) as rank_by_mrr
+        case
+            when versions.currency <> '{{ var("reporting_currency") }}' then
+                {{ billing_interval_start('versions.billed_from', 'versions.billing_interval_months', 'stretches.stretch_start') }}
+        end as interval_start
     from stretches
     inner join versions
         on
             stretches.account_id = versions.account_id
             and stretches.stretch_start >= versions.valid_from
             and stretches.stretch_start < versions.valid_to
+),
+
+-- currencies are compared at the rate of the billing interval, as everywhere
+rated as (
+    select
+        billed.account_id,
+        billed.stretch_start,
+        billed.stretch_end,
+        billed.subscription_id,
+        billed.period_months,
+        {{ convert_money(
+            'billed.mrr_original', required_rate('billed.currency', 'billed.interval_start', 'fx_rates.rate')
+        ) }} as mrr
+    from billed
+    left join fx_rates  -- at most one
+        on billed.currency = fx_rates.currency and billed.interval_start = fx_rates.rate_for
+),
+
+-- the subscription with the largest MRR sets the term; without one, a customer can leave with each bill
+ranked as (
+    select
+        account_id,
+        stretch_start,
+        stretch_end,
+        period_months,
+        row_number() over (partition by account_id, stretch_start order by mrr desc, subscription_id asc) as rank_by_mrr
+    from rated
 ),
 
 neighboured as (

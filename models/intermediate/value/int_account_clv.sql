@@ -41,13 +41,16 @@ cost_ratios as (
     group by as_of_dates.as_of_date, acquisition.relationship
 ),
 
--- whoever was a customer by then
+-- whoever was a customer by then: who is paying on the date is, who first buys on it is not yet known to
 customers as (
     select
         as_of_dates.as_of_date,
         acquisition.*
     from as_of_dates
-    inner join acquisition on as_of_dates.as_of_date >= acquisition.won_on
+    inner join acquisition
+        on
+            as_of_dates.as_of_date > acquisition.won_on
+            or (as_of_dates.as_of_date = acquisition.won_on and acquisition.relationship = 'contract')
 ),
 
 scored as (

@@ -153,7 +153,7 @@ final as (
             {%- if loop.last %}
             else '{{ tier }}'
             {%- else %}
-            when rank_by_clv <= valued * cast({{ share }} as double) then '{{ tier }}'
+            when rank_by_clv <= valued * cast({{ share }} as decimal(18, 8)) then '{{ tier }}'
             {%- endif %}
             {%- endfor %}
         end as value_tier,
