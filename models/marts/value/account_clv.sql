@@ -106,7 +106,6 @@ joined as (
     left join acquisition on accounts.account_id = acquisition.account_id  -- at most one
     left join historic on accounts.account_id = historic.account_id  -- at most one
     left join last_days on accounts.account_id = last_days.account_id  -- at most one
-    where accounts.merged_into is null
 ),
 
 ranked as (
