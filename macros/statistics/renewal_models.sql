@@ -31,7 +31,7 @@
 
   S(n) / S(n - 1) times 2F1(1, beta + n; alpha + beta + n; v), as Gauss's continued fraction: it converges for monthly periods as
   well, where the series would take thousands of terms. From inside out: first where its coefficients have settled, then
-  thirty pairs of them at a time, as deeper nesting is more than parsers bear.
+  eight pairs of them at a time, as deeper nesting is more than parsers bear.
 #}
 {% macro sbg_derl_ctes(source, result) -%}
 {{ result }}_arguments as (
@@ -43,15 +43,15 @@
     from {{ source }}
 ),
 
-    {% for last in [120, 90, 60, 30] -%}
-{{ result }}_{{ last - 30 }} as (
+    {% for last in range(120, 0, -8) -%}
+{{ result }}_{{ last - 8 }} as (
     select
         *,
-        {% for k in range(last - 30, last) -%}
+        {% for k in range(last - 8, last) -%}
         1e0 - (g_a + {{ k }}e0) * (g_c + {{ k }}e0) * v / ((g_c + {{ 2 * k }}e0) * (g_c + {{ 2 * k + 1 }}e0)) / (
         1e0 - {{ k + 1 }}e0 * (g_c - g_a + {{ k + 1 }}e0) * v / ((g_c + {{ 2 * k + 1 }}e0) * (g_c + {{ 2 * k + 2 }}e0)) / (
         {%- endfor -%}
-        fraction_{{ last }}{{ '))' * 30 }} as fraction_{{ last - 30 }}
+        fraction_{{ last }}{{ '))' * 8 }} as fraction_{{ last - 8 }}
     from {{ result }}_{{ 'arguments' if last == 120 else last }}
 ),
 

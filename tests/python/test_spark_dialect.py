@@ -7,7 +7,6 @@ Differences in dialect belong in macros/portability, so what those macros write 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,15 +69,6 @@ def problems(sql: str, of_portability: set[str]) -> Iterator[str]:
     for literal in tree.find_all(exp.Literal):
         if literal.is_number and re.fullmatch(r"\d*\.\d+", literal.name) and not isinstance(literal.parent, exp.Cast):
             yield f"{literal.name} is a decimal on Spark: write it with an exponent, or cast it"
-
-
-@pytest.fixture(autouse=True)
-def room_for_nested_expressions() -> Iterator[None]:
-    """The parser calls itself some fifteen times for every bracket; a series is sixty brackets deep."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(20_000)
-    yield
-    sys.setrecursionlimit(before)
 
 
 @pytest.fixture(scope="session")
