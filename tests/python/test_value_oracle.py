@@ -227,7 +227,7 @@ def test_residual_value_of_a_contract() -> None:
     paid = contract_months(SBG, 3, 3, 1, 60, 0.1)
     # the thirteen months to January 2025 saw all of its revenue
     revenue = total(cell["revenue"] for cell in value.revenue_months.values())
-    ratio = value.cost_ratios["contract"]
+    ratio = value.cost_ratios["contract", None]
     assert ratio == pytest.approx(10 / float(revenue))
     assert found["residual_clv"] == pytest.approx(33.3333 * (0.8 - ratio) * paid)
     assert found["total_clv"] == pytest.approx(float(found["historic_clv"]) + found["residual_clv"])

@@ -411,21 +411,23 @@ class ValueOracle:
         return found
 
     @cached_property
-    def cost_ratios(self) -> dict[str, float]:
-        """Costs to serve and keep over revenue net of refunds, by relationship, in the month of the as-of date and the
-        twelve before it; 0 where there is no such revenue."""
+    def cost_ratios(self) -> dict[tuple[str, str | None], float]:
+        """Costs to serve and keep over revenue net of refunds, by relationship and business model, in the month of the
+        as-of date and the twelve before it; 0 where there is no such revenue."""
         first = add_months(self.options.as_of.replace(day=1), -12)
-        found = {}
-        for relationship in ("contract", "no_contract"):
-            cells = [
-                cell
-                for (key, month), cell in self.value_months.items()
-                if month >= first and self.relationship(key) == relationship
-            ]
+        cells_of = defaultdict(list)
+        for (key, month), cell in self.value_months.items():
+            if month >= first:
+                cells_of[self.kind(key)].append(cell)
+        found: dict[tuple[str, str | None], float] = defaultdict(float)
+        for kind, cells in cells_of.items():
             base = total(cell["revenue"] - cell["refunds"] for cell in cells)
             costs = total(cell["cost_to_serve"] + cell["retention_cost"] for cell in cells)
-            found[relationship] = float(costs) / float(base) if base > 0 else 0.0
+            found[kind] = float(costs) / float(base) if base > 0 else 0.0
         return found
+
+    def kind(self, account_id: str) -> tuple[str, str | None]:
+        return self.relationship(account_id), self.accounts[account_id].get("business_model")
 
     # --- acquisition ------------------------------------------------------------------------------------------------
 
@@ -652,7 +654,7 @@ class ValueOracle:
         if year is None or whole is None:
             return {}
         mrr = float(self.paid[account_id].mrr(self.options.as_of))
-        kept = float(self.margin(account_id)) - self.cost_ratios["contract"]
+        kept = float(self.margin(account_id)) - self.cost_ratios[self.kind(account_id)]
         found: dict[str, Any] = {
             "predictive_clv_12m": mrr * kept * year[1],
             "residual_clv": mrr * kept * whole[1],
@@ -680,7 +682,7 @@ class ValueOracle:
             return found
         mean = self.mean_value(account_id)
         expected = float(expected_spend(spend, x, [float(mean)])[0])
-        kept = float(self.margin(account_id)) - self.cost_ratios["no_contract"]
+        kept = float(self.margin(account_id)) - self.cost_ratios[self.kind(account_id)]
 
         def value(months: int) -> float:
             rate = self.options.clv_discount_rate

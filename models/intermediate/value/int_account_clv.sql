@@ -20,11 +20,13 @@ as_of_dates as (
     {{ clv_as_of_dates() }}
 ),
 
--- what serving and keeping a customer takes of each unit of revenue: the last twelve months of all of a relationship
+-- What serving and keeping a customer takes of each unit of revenue: the last twelve months of all customers of his
+-- relationship and business model. Consumers cost as much to keep as companies and pay a hundredth.
 cost_ratios as (
     select
         as_of_dates.as_of_date,
         acquisition.relationship,
+        accounts.business_model,
         case
             when sum(value_months.revenue - value_months.refunds) > 0
                 then
@@ -38,7 +40,8 @@ cost_ratios as (
             value_months.month_start >= {{ add_months(period_start_of('month', 'as_of_dates.as_of_date'), -12) }}
             and value_months.month_start < as_of_dates.as_of_date
     inner join acquisition on value_months.account_id = acquisition.account_id  -- at most one
-    group by as_of_dates.as_of_date, acquisition.relationship
+    inner join accounts on value_months.account_id = accounts.account_id  -- exactly one
+    group by as_of_dates.as_of_date, acquisition.relationship, accounts.business_model
 ),
 
 -- whoever was a customer by then: who is paying on the date is, who first buys on it is not yet known to
@@ -91,7 +94,10 @@ scored as (
     left join scores  -- at most one
         on customers.as_of_date = scores.as_of_date and customers.account_id = scores.account_id
     left join cost_ratios  -- at most one
-        on customers.as_of_date = cost_ratios.as_of_date and customers.relationship = cost_ratios.relationship
+        on
+            customers.as_of_date = cost_ratios.as_of_date
+            and customers.relationship = cost_ratios.relationship
+            and accounts.business_model is not distinct from cost_ratios.business_model
 ),
 
 contributing as (
