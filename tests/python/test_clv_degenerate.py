@@ -122,8 +122,8 @@ def test_five_customers_and_everything_returned(tmp_path: Path) -> None:
 
 
 def test_segments_of_every_kind_beside_each_other(tmp_path: Path) -> None:
-    """Fitted each by itself, a segment that cannot be leaves the others alone and is scored with the whole; drawn towards
-    the whole, nearly every segment can be."""
+    """Fitted each by itself, a segment that cannot be leaves the others alone and is scored with the whole; drawn
+    towards the whole, nearly every segment can be."""
     base = Base()
     base.contracts("loyal", [None] * 40)
     base.contracts("gone", [1 + n % 5 for n in range(40)])

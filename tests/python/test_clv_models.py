@@ -121,7 +121,7 @@ def test_cdnow_hold_out(cdnow: Warehouse) -> None:
     assert deciles[0]["actual_purchases"] > 0.4 * 1882, "the tenth expected to be worth most buys most"
     weeks = cdnow.rows("select * from marts.clv_tracking where as_of_date = date '1997-10-01' order by week_number")
     assert len(weeks) == 78 and [row["is_holdout"] for row in weeks] == [False] * 39 + [True] * 39
-    # published: the model's cumulative repeat purchases stay within a few per cent of the actual ones (Fader et al. 2005)
+    # published: cumulative repeat purchases stay within a few per cent of the actual ones (Fader et al. 2005)
     assert weeks[38]["actual_repeat_purchases"] == 4814 - 2357
     assert weeks[77]["actual_repeat_purchases"] == 4814 - 2357 + 1882
     assert weeks[77]["expected_repeat_purchases"] == pytest.approx(weeks[77]["actual_repeat_purchases"], rel=0.05)
@@ -271,7 +271,7 @@ def test_simulated_contracts_agree_with_scipy(simulated_contracts: tuple[Warehou
 
 
 def test_expectations_agree_with_scipy_for_all_ages(simulated: tuple[Warehouse, Any]) -> None:
-    """Five years ahead, from new customers to old ones, a below, at and above 1: what needs many terms of the series."""
+    """Five years ahead, from new customers to old ones, a below, at and above 1: many terms of the series."""
     warehouse, histories = simulated
     worst = 0.0
     for number, base in enumerate(histories.bases):
@@ -293,7 +293,7 @@ def test_expectations_agree_with_scipy_for_all_ages(simulated: tuple[Warehouse, 
     assert worst < 1e-6
 
 
-# --- intervals ---------------------------------------------------------------------------------------------------------
+# --- intervals -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -302,16 +302,16 @@ def test_expectations_agree_with_scipy_for_all_ages(simulated: tuple[Warehouse, 
     ids=["without contract", "contract"],
 )
 def test_intervals_hold_the_truth(tmp_path: Path, simulate: Any, bases: Any, relationship: str) -> None:
-    """95 % intervals of the expected value hold the true expectation in 92 to 98 % of 200 simulated bases: of a customer
-    drawn from each, on average over the customers, and of all of them together."""
+    """95 % intervals of the expected value hold the true expectation in 92 to 98 % of 200 simulated bases: on average over
+    the customers, and of all customers of a base together."""
     (tmp_path / "files").mkdir()
     histories = simulate(tmp_path / "files", bases(), 3)
     warehouse = _fitted(tmp_path, histories)
     rows = {
         row["account_id"]: row
         for row in warehouse.rows(
-            "select account_id, residual_clv_low as low, residual_clv_high as high, model_status from marts.account_clv "
-            "where relationship = ? and is_active is not null",
+            "select account_id, residual_clv_low as low, residual_clv_high as high, model_status "
+            "from marts.account_clv where relationship = ?",
             [relationship],
         )
     }

@@ -24,8 +24,8 @@ PORTABLE = {
 }  # fmt: skip
 # Words that may stand before a bracket and call nothing.
 WORDS = {
-    "and", "as", "by", "cast", "decimal", "else", "exists", "filter", "from", "group", "having", "in", "join", "not", "on",
-    "or", "over", "sets", "then", "try_cast", "union", "using", "values", "when", "where", "within",
+    "and", "as", "by", "cast", "decimal", "else", "exists", "filter", "from", "group", "having", "in", "join", "not",
+    "on", "or", "over", "sets", "then", "try_cast", "union", "using", "values", "when", "where", "within",
 }  # fmt: skip
 # What macros/portability writes for DuckDB and Spark's grammar has not, with what stands there for Spark.
 OF_PORTABILITY = {"not materialized": "", "as materialized (": "as (", "//": "/"}
