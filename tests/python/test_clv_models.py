@@ -302,8 +302,8 @@ def test_expectations_agree_with_scipy_for_all_ages(simulated: tuple[Warehouse, 
     ids=["without contract", "contract"],
 )
 def test_intervals_hold_the_truth(tmp_path: Path, simulate: Any, bases: Any, relationship: str) -> None:
-    """95 % intervals of the expected value hold the true expectation in 92 to 98 % of 200 simulated bases: on average over
-    the customers, and of all customers of a base together."""
+    """95 % intervals of the expected value hold the true one in 92 to 98 % of 200 simulated bases: on average over the
+    customers, and of all customers of a base together."""
     (tmp_path / "files").mkdir()
     histories = simulate(tmp_path / "files", bases(), 3)
     warehouse = _fitted(tmp_path, histories)
