@@ -26,8 +26,10 @@ running as (
         versions.subscription_id,
         coalesce(versions.notice_given_on <= as_of_dates.as_of_date, false) or not coalesce(versions.auto_renews, true)
             as ends_with_term,
-        case when versions.contract_end_on > as_of_dates.as_of_date then versions.contract_end_on else terms.next_renewal_on end
-            as term_ends_on,
+        case
+            when versions.contract_end_on > as_of_dates.as_of_date then versions.contract_end_on
+            else terms.next_renewal_on
+        end as term_ends_on,
         {{ add_months('terms.run_start', 'terms.complete_periods * terms.period_months') }} as period_began_on
     from as_of_dates
     inner join versions
@@ -36,8 +38,8 @@ running as (
         on as_of_dates.as_of_date = terms.as_of_date and versions.account_id = terms.account_id
 ),
 
--- One without a subscription cancels all of them; one without a date, the term it was asked for in. What should have ended by
--- now and has not was taken back.
+-- One without a subscription cancels all of them; one without a date, the term it was asked for in. What should have
+-- ended by now and has not was taken back.
 requested as (
     select
         running.as_of_date,

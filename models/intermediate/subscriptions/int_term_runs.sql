@@ -42,8 +42,10 @@ billed as (
             else versions.billing_interval_months
         end as integer) as period_months,
         case
-            when versions.currency <> '{{ var("reporting_currency") }}' then
-                {{ billing_interval_start('versions.billed_from', 'versions.billing_interval_months', 'stretches.stretch_start') }}
+            when versions.currency <> '{{ var("reporting_currency") }}'
+                then {{ billing_interval_start(
+                    'versions.billed_from', 'versions.billing_interval_months', 'stretches.stretch_start'
+                ) }}
         end as interval_start
     from stretches
     inner join versions
@@ -112,6 +114,13 @@ runs as (
     group by account_id, run_number, period_months
 ),
 
+followed as (
+    select
+        *,
+        lead(run_start) over (partition by account_id order by run_number) as next_start
+    from runs
+),
+
 final as (
     select
         account_id,
@@ -120,8 +129,8 @@ final as (
         run_start,
         run_end,
         -- what ends with another term of the same relationship has not ended with a loss
-        lead(run_start) over (partition by account_id order by run_number) is distinct from run_end as ends_with_loss
-    from runs
+        coalesce(next_start <> run_end, true) as ends_with_loss
+    from followed
 )
 
 select * from final

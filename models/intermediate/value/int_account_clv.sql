@@ -85,10 +85,14 @@ scored as (
         -- who has left brings nothing more; who was not scored is not known to
         case when scores.account_id is null and customers.relationship = 'contract' then 0e0 else scores.revenue_12m end
             as revenue_12m,
-        case when scores.account_id is null and customers.relationship = 'contract' then 0e0 else scores.revenue_residual end
-            as revenue_residual,
-        case when scores.account_id is null and customers.relationship = 'contract' then 0e0 else scores.variance_of_log end
-            as variance_of_log
+        case
+            when scores.account_id is null and customers.relationship = 'contract' then 0e0
+            else scores.revenue_residual
+        end as revenue_residual,
+        case
+            when scores.account_id is null and customers.relationship = 'contract' then 0e0
+            else scores.variance_of_log
+        end as variance_of_log
     from customers
     inner join accounts on customers.account_id = accounts.account_id  -- exactly one
     left join scores  -- at most one
@@ -103,7 +107,8 @@ scored as (
 contributing as (
     select
         *,
-        cast(gross_margin as double) - cost_ratio as contribution_ratio
+        cast(gross_margin as double) - cost_ratio as contribution_ratio,
+        {{ z95() }} * sqrt(variance_of_log) as log_distance
     from scored
 ),
 
@@ -134,9 +139,9 @@ final as (
         revenue_residual * contribution_ratio as residual_clv,
         -- the interval of the expected value; a loss is bounded the other way round
         revenue_residual * contribution_ratio
-        * exp(case when contribution_ratio < 0e0 then 1e0 else -1e0 end * {{ z95() }} * sqrt(variance_of_log)) as residual_clv_low,
+        * exp(case when contribution_ratio < 0e0 then log_distance else -log_distance end) as residual_clv_low,
         revenue_residual * contribution_ratio
-        * exp(case when contribution_ratio < 0e0 then -1e0 else 1e0 end * {{ z95() }} * sqrt(variance_of_log)) as residual_clv_high
+        * exp(case when contribution_ratio < 0e0 then -log_distance else log_distance end) as residual_clv_high
     from contributing
 )
 

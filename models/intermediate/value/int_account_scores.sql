@@ -1,7 +1,10 @@
 with
 
 purchase_histories as (
-    select * from {{ ref('int_purchase_histories') }}
+    select
+        *,
+        coalesce(cast(repeat_value_mean as double), 0e0) as mean_value
+    from {{ ref('int_purchase_histories') }}
 ),
 
 purchase_scores as (
@@ -55,19 +58,15 @@ spending as (
             when chosen_spend.p * purchase_histories.repeat_purchases + chosen_spend.q > 1e0
                 then {{ gamma_gamma_spend(
                     'chosen_spend.p', 'chosen_spend.q', 'chosen_spend.v', 'purchase_histories.repeat_purchases',
-                    'cast(purchase_histories.repeat_value_mean as double)'
+                    'purchase_histories.mean_value'
                 ) }}
         end as expected_spend,
-        chosen_spend.p * purchase_histories.repeat_purchases * coalesce(cast(purchase_histories.repeat_value_mean as double), 0e0)
-        / (chosen_spend.p * (
-            chosen_spend.v + purchase_histories.repeat_purchases * coalesce(cast(purchase_histories.repeat_value_mean as double), 0e0)
-        ))
+        purchase_histories.repeat_purchases * purchase_histories.mean_value
+        / (chosen_spend.v + purchase_histories.repeat_purchases * purchase_histories.mean_value)
         - chosen_spend.p * purchase_histories.repeat_purchases
         / (chosen_spend.p * purchase_histories.repeat_purchases + chosen_spend.q - 1e0) as g_1,
         -chosen_spend.q / (chosen_spend.p * purchase_histories.repeat_purchases + chosen_spend.q - 1e0) as g_2,
-        chosen_spend.v / (
-            chosen_spend.v + purchase_histories.repeat_purchases * coalesce(cast(purchase_histories.repeat_value_mean as double), 0e0)
-        ) as g_3,
+        chosen_spend.v / (chosen_spend.v + purchase_histories.repeat_purchases * purchase_histories.mean_value) as g_3,
         chosen_spend.cov_11,
         chosen_spend.cov_21,
         chosen_spend.cov_22,

@@ -56,9 +56,14 @@ joined as (
         predicted.repeat_purchases,
         predicted.period_months,
         predicted.expected_purchases_window as predicted_purchases,
-        case when predicted.relationship = 'no_contract' then coalesce(bought.actual_purchases, 0) end as actual_purchases,
+        case when predicted.relationship = 'no_contract' then coalesce(bought.actual_purchases, 0) end
+            as actual_purchases,
         predicted.survival_window as predicted_stay,
-        case when predicted.relationship = 'contract' then case when stayed.account_id is null then 0 else 1 end end as has_stayed,
+        case
+            when predicted.relationship <> 'contract' then null
+            when stayed.account_id is null then 0
+            else 1
+        end as has_stayed,
         case
             when predicted.relationship = 'contract' then predicted.survival_window * cast(predicted.mrr as double)
             else predicted.revenue_window
@@ -78,10 +83,12 @@ joined as (
 final as (
     select
         *,
-        case when is_scored then
-            cast(ntile(10) over (
-                partition by as_of_date, relationship, is_scored order by predicted_value desc nulls last, account_id asc
-            ) as integer)
+        case
+            when is_scored
+                then cast(ntile(10) over (
+                    partition by as_of_date, relationship, is_scored
+                    order by predicted_value desc nulls last, account_id asc
+                ) as integer)
         end as decile
     from joined
 )

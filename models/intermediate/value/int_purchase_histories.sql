@@ -57,8 +57,9 @@ final as (
         -- the last day whose purchases are known is the one before
         {{ in_weeks(days_between('counted.first_purchase_on', add_days('counted.as_of_date', -1))) }} as age_weeks,
         counted.repeat_value,
-        case when counted.repeat_purchases > 0 and counted.repeat_value >= 0
-            then {{ mean_money('counted.repeat_value', 'counted.repeat_purchases') }}
+        case
+            when counted.repeat_purchases > 0 and counted.repeat_value >= 0
+                then {{ mean_money('counted.repeat_value', 'counted.repeat_purchases') }}
         end as repeat_value_mean
     from counted
     inner join members on counted.account_id = members.account_id  -- exactly one

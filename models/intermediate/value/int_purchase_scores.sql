@@ -1,6 +1,8 @@
 {%- set horizon = var('clv_horizon_months') -%}
 {%- set parameters = ['r', 'alpha', 'a', 'b'] -%}
-{%- set covariances = ['cov_11', 'cov_21', 'cov_22', 'cov_31', 'cov_32', 'cov_33', 'cov_41', 'cov_42', 'cov_43', 'cov_44'] -%}
+{%- set covariances = [
+    'cov_11', 'cov_21', 'cov_22', 'cov_31', 'cov_32', 'cov_33', 'cov_41', 'cov_42', 'cov_43', 'cov_44'
+] -%}
 with
 
 histories as (
@@ -45,8 +47,9 @@ months as (
     {{ months_ahead(horizon) }}
 ),
 
--- Where the expectation is asked for: at the end of every month; for past dates also at the as-of date, to be held against
--- what was bought. How it hangs on each parameter (variant 1 to 4) is asked for in the middle of each year and at the horizon.
+-- Where the expectation is asked for: at the end of every month; for past dates also at the as-of date, to be held
+-- against what was bought. How it hangs on each parameter (variant 1 to 4) is asked for in the middle of each year and
+-- at the horizon.
 points as (
     select
         cast(null as date) as only_for,
@@ -109,8 +112,8 @@ asked as (
         alike.t_x,
         alike.t,
         {%- for parameter in parameters %}
-        chosen.{{ parameter }} * case when points.variant = {{ loop.index }} then exp({{ parameter_step() }}) else 1e0 end
-            as {{ parameter }},
+        chosen.{{ parameter }}
+        * case when points.variant = {{ loop.index }} then exp({{ parameter_step() }}) else 1e0 end as {{ parameter }},
         {%- endfor %}
         points.variant,
         points.weeks,
@@ -135,24 +138,25 @@ summed as (
         repeat_purchases,
         recency_weeks,
         age_weeks,
+        {%- for variant in range(parameters | length + 1) %}
+        sum(case when variant = {{ variant }} then weight_sensitivity * expected_purchases end) as moved_{{ variant }},
+        {%- endfor %}
         max(case when variant = 0 then p_alive_now end) as p_alive,
         sum(weight_expected_12m * expected_purchases) as expected_purchases_12m,
         sum(weight_12m * expected_purchases) as discounted_purchases_12m,
         sum(weight_residual * expected_purchases) as discounted_purchases_residual,
         sum(weight_window * expected_purchases) as expected_purchases_window
-        {%- for variant in range(parameters | length + 1) %},
-        sum(case when variant = {{ variant }} then weight_sensitivity * expected_purchases end) as moved_{{ variant }}
-        {%- endfor %}
     from answered
     group by as_of_date, own_segment, repeat_purchases, recency_weeks, age_weeks
 ),
 
 sensitive as (
     select
-        *
-        {%- for variant in range(1, parameters | length + 1) %},
-        case when moved_0 > 0e0 then (moved_{{ variant }} / moved_0 - 1e0) / {{ parameter_step() }} end as g_{{ variant }}
+        {%- for variant in range(1, parameters | length + 1) %}
+        case when moved_0 > 0e0 then (moved_{{ variant }} / moved_0 - 1e0) / {{ parameter_step() }} end
+            as g_{{ variant }},
         {%- endfor %}
+        *
     from summed
 ),
 

@@ -21,8 +21,8 @@ counted as (
     group by as_of_date, period_months, segment_value
 ),
 
--- One probability for all customers and renewals: what sBG comes to where no difference between customers shows, because
--- alpha and beta grow without bound, or only one renewal has been seen.
+-- One probability for all customers and renewals: what sBG comes to where no difference between customers shows,
+-- because alpha and beta grow without bound, or only one renewal has been seen.
 geometric as (
     select
         counted.as_of_date,
@@ -64,13 +64,14 @@ final as (
         cov_21,
         cov_22
     from sbg
-    where not exists (
-        select 1 from geometric
-        where
-            sbg.as_of_date = geometric.as_of_date
-            and sbg.period_months = geometric.period_months
-            and sbg.segment_value = geometric.segment_value
-    )
+    where
+        not exists (
+            select 1 from geometric
+            where
+                sbg.as_of_date = geometric.as_of_date
+                and sbg.period_months = geometric.period_months
+                and sbg.segment_value = geometric.segment_value
+        )
     union all
     -- as an sBG in which 10^7 customers' worth of evidence speaks for that probability: it does not move with tenure
     select

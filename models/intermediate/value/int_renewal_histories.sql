@@ -47,8 +47,8 @@ placed as (
     from measured
 ),
 
--- Only periods that are over by the date are observed: who has left early in a period that is still running would be counted
--- against none of those who have not.
+-- Only periods that are over by the date are observed: who has left early in a period that is still running would be
+-- counted against none of those who have not.
 judged as (
     select
         *,

@@ -84,15 +84,15 @@ asked as (
         months.i,
         months.variant,
         months.discount,
+        {%- for parameter in parameters %}
+        chosen.{{ parameter }}
+        * case when months.variant = {{ loop.index }} then exp({{ parameter_step() }}) else 1e0 end as {{ parameter }},
+        {%- endfor %}
         cast(alike.complete_periods as double) as renewals_done,
         cast(alike.complete_periods as double) + case
             when months.i - 1 < alike.months_to_renewal then 0e0
             else 1e0 + floor(cast(months.i - 1 - alike.months_to_renewal as double) / alike.period_months)
-        end as renewals_then,
-        {%- for parameter in parameters %}
-        chosen.{{ parameter }} * case when months.variant = {{ loop.index }} then exp({{ parameter_step() }}) else 1e0 end
-            as {{ parameter }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        end as renewals_then
     from alike
     inner join chosen  -- exactly one
         on
@@ -121,12 +121,13 @@ summed as (
         complete_periods,
         months_to_renewal,
         months_to_known_end,
+        {%- for variant in range(1, parameters | length + 1) %}
+        sum(case when variant = {{ variant }} and i <= {{ horizon }} then survival * discount end)
+            as moved_{{ variant }},
+        {%- endfor %}
         sum(case when variant = 0 and i <= 12 then survival end) as expected_months_12m,
         sum(case when variant = 0 and i <= 12 then survival * discount end) as discounted_months_12m,
         sum(case when variant = 0 and i <= {{ horizon }} then survival * discount end) as discounted_months_residual
-        {%- for variant in range(1, parameters | length + 1) %},
-        sum(case when variant = {{ variant }} and i <= {{ horizon }} then survival * discount end) as moved_{{ variant }}
-        {%- endfor %}
     from answered
     group by
         as_of_date, period_months, own_segment, complete_periods, months_to_renewal, months_to_known_end
@@ -134,12 +135,13 @@ summed as (
 
 sensitive as (
     select
-        *
-        {%- for variant in range(1, parameters | length + 1) %},
-        case when discounted_months_residual > 0e0
-            then (moved_{{ variant }} / discounted_months_residual - 1e0) / {{ parameter_step() }}
-        end as g_{{ variant }}
+        {%- for variant in range(1, parameters | length + 1) %}
+        case
+            when discounted_months_residual > 0e0
+                then (moved_{{ variant }} / discounted_months_residual - 1e0) / {{ parameter_step() }}
+        end as g_{{ variant }},
         {%- endfor %}
+        *
     from summed
 ),
 

@@ -21,8 +21,9 @@ final as (
         histories.next_renewal_on,
         {{ months_to_reach('histories.as_of_date', 'histories.next_renewal_on') }} as months_to_renewal,
         known_ends.known_end_on,
-        case when known_ends.known_end_on is not null then
-            {{ months_to_reach('histories.as_of_date', 'known_ends.known_end_on') }}
+        case
+            when known_ends.known_end_on is not null
+                then {{ months_to_reach('histories.as_of_date', 'known_ends.known_end_on') }}
         end as months_to_known_end
     from histories
     left join known_ends  -- at most one
