@@ -61,6 +61,17 @@ from {marts}.repeat_purchases
 where cohort_grain = 'all' and segment_dimension = 'all' and buyers > 0
 """
 
+# Customers whose value could not be estimated are counted: they are not worth nothing.
+VALUE = """
+select
+    count(*) filter (where is_active and residual_clv is not null) as valued,
+    count(*) filter (where is_active and residual_clv is null) as not_valued,
+    sum(residual_clv) filter (where is_active) as residual_clv,
+    sum(residual_clv_low) filter (where is_active) as low,
+    sum(residual_clv_high) filter (where is_active) as high
+from {marts}.account_clv
+"""
+
 ROWS = """
 select
     sum(rows_read) as rows_read,
@@ -89,6 +100,7 @@ def show(database: Path, console: Console, marts: str = "marts", currency: str =
         rates = {row["period_grain"]: row for row in ask(RATES)}
         riskiest = ask(RISKIEST)
         buyers = ask(BUYERS)
+        (value,) = ask(VALUE)
         (read,) = ask(ROWS)
         tables = ask(TABLES, marts)[0]["tables"]
 
@@ -97,7 +109,8 @@ def show(database: Path, console: Console, marts: str = "marts", currency: str =
         console.print(_state(state[0], currency), "", _rates(rates), sep="\n")
     else:
         console.print("No complete month of subscriptions in these data, so no recurring-revenue figures.")
-    console.print("", _rest(riskiest, buyers, read, f"{tables} tables in schema {marts} of {database}"), sep="\n")
+    rest = _rest(riskiest, buyers, f"{tables} tables in schema {marts} of {database}", read, _value(value, currency))
+    console.print("", rest, sep="\n")
 
 
 def _state(state: dict[str, Any], currency: str) -> Table:
@@ -125,7 +138,20 @@ def _rates(rates: dict[str, dict[str, Any]]) -> Table:
     return table
 
 
-def _rest(riskiest: list[dict[str, Any]], buyers: list[dict[str, Any]], read: dict[str, Any], where: str) -> Table:
+def _value(value: dict[str, Any], currency: str) -> str:
+    """What the customers of today are expected to bring, and for how many that is not known."""
+    if not value["valued"]:
+        return "not estimated: account_clv.model_status says why" if value["not_valued"] else ""
+    unknown = f"; {_count(value['not_valued'])} more could not be valued" if value["not_valued"] else ""
+    return (
+        f"{_money(value['residual_clv'], currency)} expected of {_count(value['valued'])} customers{unknown}\n"
+        f"(95 %: {_money(value['low'], currency)} to {_money(value['high'], currency)})"
+    )
+
+
+def _rest(
+    riskiest: list[dict[str, Any]], buyers: list[dict[str, Any]], where: str, read: dict[str, Any], value: str
+) -> Table:
     table = _table("")
     table.show_header = False
     table.add_column("", overflow="fold")
@@ -143,6 +169,8 @@ def _rest(riskiest: list[dict[str, Any]], buyers: list[dict[str, Any]], read: di
             "Customers without contract",
             f"{_count(row['buyers'])} bought, {_percent(row['repeat_rate'])} of them again (95 %: {_interval(row)})",
         )
+    if value:
+        table.add_row("Residual customer value", value)
     if read["rows_read"] is None:
         table.add_row("Rows read", "none")
     else:
