@@ -81,7 +81,8 @@ unioned as (
         case when renewal_fits.model = 'sbg' then renewal_fits.alpha * sqrt(renewal_fits.cov_11) end as alpha_se,
         case when renewal_fits.model = 'sbg' then renewal_fits.beta * sqrt(renewal_fits.cov_22) end as beta_se,
         -- the logarithms of alpha and beta move against each other by 1 - p and p of the log-odds
-        case when renewal_fits.model = 'geometric' then renewal_fits.churn_probability * sqrt(renewal_fits.cov_11) end as churn_probability_se,
+        case when renewal_fits.model = 'geometric' then renewal_fits.churn_probability * sqrt(renewal_fits.cov_11) end
+            as churn_probability_se,
         cast(null as double) as r_se,
         cast(null as double) as a_se,
         cast(null as double) as b_se,
