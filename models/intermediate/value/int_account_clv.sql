@@ -108,7 +108,8 @@ contributing as (
     select
         *,
         cast(gross_margin as double) - cost_ratio as contribution_ratio,
-        {{ z95() }} * sqrt(variance_of_log) as log_distance
+        -- rounding may leave a little less than nothing of a variance
+        {{ z95() }} * sqrt(case when variance_of_log < 0e0 then 0e0 else variance_of_log end) as log_distance
     from scored
 ),
 
