@@ -48,6 +48,7 @@
     {%- do fit_create(state.current, fit_start_sql(statistics, names, family)) -%}
 
     {#- the wholes first, then what is drawn towards them -#}
+    {%- set steps = {} -%}
     {%- for stage in ['whole', 'part'] -%}
         {%- if stage == 'part' -%}
             {%- if var('clv_shrinkage_customers') > 0 -%}
@@ -59,7 +60,12 @@
         {%- set state.running = fit_running(state.current) -%}
         {%- for round in range(fit_max_rounds()) if state.running > 0 -%}
             {%- if state.running > 0 -%}
-                {%- do fit_advance(state, fit_step_sql(statistics, state.current, family, loop.first, drawn_to)) -%}
+                {#- the statement differs by the state it reads alone: written twice, not in every round -#}
+                {%- set key = stage ~ loop.first ~ state.current -%}
+                {%- if key not in steps -%}
+                    {%- do steps.update({key: fit_step_sql(statistics, state.current, family, loop.first, drawn_to)}) -%}
+                {%- endif -%}
+                {%- do fit_advance(state, steps[key]) -%}
                 {%- set state.rounds = state.rounds + 1 -%}
                 {%- set state.running = fit_running(state.current) -%}
             {%- endif -%}
