@@ -1,5 +1,5 @@
-"""Compares the marts of two builds: doubles to 1e-12 (a parallel sum is not bit-stable), what hangs on fitted parameters
-to 1e-9, everything else exactly."""
+"""Compares the marts of two builds: doubles to 1e-12 (a parallel sum is not bit-stable), what hangs on fits to 1e-9,
+everything else exactly."""
 
 from __future__ import annotations
 
