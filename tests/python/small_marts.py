@@ -77,6 +77,13 @@ select 'all', 'region', 'north', 10, 9, 0.9e0, 0.6e0, 0.98e0
 union all
 select 'year', 'all', 'all', 20, 2, 0.1e0, 0e0, 0.3e0;
 
+create table {schema}.account_clv as
+select * from (
+    values
+        ('a', true, 600000e0, 500000e0, 750000e0), ('b', true, 400000e0, 300000e0, 500000e0),
+        ('c', true, null, null, null), ('d', false, 90000e0, 80000e0, 99000e0)
+) as accounts (account_id, is_active, residual_clv, residual_clv_low, residual_clv_high);
+
 create table {schema}.input_accounting as
 select * from (
     values
@@ -94,6 +101,6 @@ def write(database: Path, schema: str = "marts", *, rows: bool = True) -> Path:
     with duckdb.connect(str(database)) as connection:
         connection.execute(MARTS.format(schema=schema))
         if not rows:
-            for mart in ("mrr_monthly", "churn_by_segment", "cohort_retention", "repeat_purchases", "input_accounting"):
-                connection.execute(f"delete from {schema}.{mart}")
+            for mart in MARTS.split("create table {schema}.")[1:]:
+                connection.execute(f"delete from {schema}.{mart.split()[0]}")
     return database

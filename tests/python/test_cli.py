@@ -71,10 +71,16 @@ def test_summary_of_customers_without_contract(small: Path) -> None:
     assert line(output, "Customers without contract") == ["1,250 bought, 40.0 % of them again (95 %: 37.3 to 42.7 %)"]
 
 
+def test_summary_of_customer_value_counts_who_could_not_be_valued(small: Path) -> None:
+    output = " ".join(run("summary").output.split())
+    assert "Residual customer value 1,000,000.00 EUR expected of 2 customers; 1 more could not be valued" in output
+    assert "(95 %: 800,000.00 EUR to 1,250,000.00 EUR)" in output
+
+
 def test_summary_counts_what_was_held_back_and_says_where_the_marts_are(small: Path) -> None:
     output = " ".join(run("summary").output.split())
     assert "Rows quarantined 8 of 7,000 read subscriptions 5, accounts 3" in output
-    assert "The marts 5 tables in schema marts of" in output
+    assert "The marts 6 tables in schema marts of" in output
     assert "small.duckdb" in output
 
 
@@ -92,6 +98,7 @@ def test_summary_of_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert result.exit_code == 0, result.output
     assert "No complete month of subscriptions" in result.output
     assert line(result.output, "Rows read") == ["none"]
+    assert "Residual customer value" not in result.output
 
 
 def test_summary_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,6 +301,20 @@ def test_the_picture_s_last_line_weighs_the_cohorts_by_their_size(tmp_path: Path
         cells = warehouse.rows(connection, sql, 18)
     assert [cell["share"] for cell in cells] == [0.9, 0.5]
     assert [cell["weighted_share"] for cell in cells] == [pytest.approx(0.8)] * 2
+
+
+def test_the_pictures_of_the_fits_are_pictures(
+    demo: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BESTAND_DATABASE", str(demo.database))
+    for kind in ("tracking", "expectations", "survival"):
+        out = tmp_path / f"{kind}.png"
+        result = run("plot", kind, "--out", str(out), "--label", "Demo")
+        assert result.exit_code == 0, result.output
+        assert out.read_bytes().startswith(b"\x89PNG")
+    result = run("plot", "survival", "--out", str(out), "--period-months", "7")
+    assert result.exit_code == 2
+    assert "no fitted survival" in result.output
 
 
 def test_no_cohorts_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

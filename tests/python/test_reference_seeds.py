@@ -69,3 +69,16 @@ def test_reasons_say_what_they_mean() -> None:
     assert {code for code, row in rows.items() if row["is_avoidable"] == "false"} == {"insolvency", "business_closed"}
     assert {code for code, row in rows.items() if not row["is_avoidable"]} == {"other", "unknown"}
     assert {code for code, row in rows.items() if not row["is_voluntary"]} == {"unknown"}
+
+
+def test_published_effects_are_those_of_the_requirements() -> None:
+    rows = {row["effect"]: (row["low"], row["high"]) for row in seed("published_effects")}
+    assert rows == {
+        "profit of more retention": ("0.25", "0.95"),
+        "profit of more investment": ("", "0.75"),
+        "value of a loyalty lift": ("", "0.85"),
+        "acquiring against keeping": ("5", "25"),
+        "rise of acquisition cost": ("0.6", "0.6"),
+        "loss on the first order": ("29", "29"),
+        "cost of retention": ("12", "12"),
+    }

@@ -192,6 +192,10 @@ def test_other_choices_build_and_count_differently(tmp_path: Path, demo: Warehou
         ({"revenue_basis": "paid"}, "The var revenue_basis is 'paid'; expected one of: accrued, invoiced."),
         ({"acquisition_cost_grain": "week"}, "expected one of: month, quarter, year"),
         ({"gross_margin": 70}, "The var gross_margin is '70'; expected a share from 0 to 1 such as 0.7."),
+        ({"clv_horizon_months": 0}, "The var clv_horizon_months is '0'; expected a whole number of months from 1"),
+        ({"clv_backtest_months_back": [90]}, "expected a list of whole months, each less than clv_horizon_months"),
+        ({"clv_segment_dimension": "shoe_size"}, "The var clv_segment_dimension is 'shoe_size'; expected null, or"),
+        ({"value_tiers": {"A": 0.5}}, "expected rising shares by tier, the last of them 1"),
         ({"retention_offer_kinds": ["gift"]}, "expected a list of kinds of offers: upsell, cross_sell"),
     ],
 )  # fmt: skip

@@ -31,6 +31,11 @@ cost_months as (
     select * from {{ ref('int_cost_months') }}
 ),
 
+published as (
+    select * from {{ ref('published_effects') }}
+    where scenario is not null
+),
+
 kinds as (
     select max(case when kind = 'retention' then 1 else 0 end) = 1 as has_retention_costs from cost_months
 ),
@@ -145,36 +150,44 @@ valued as (
 
 final as (
     select
-        segment_dimension,
-        segment_value,
-        scenario,
-        customers,
-        contribution_per_customer_year,
-        customers_churned_12m,
-        customer_months_12m,
-        months_observed,
-        retention_rate_yearly,
+        valued.segment_dimension,
+        valued.segment_value,
+        valued.scenario,
+        valued.customers,
+        valued.contribution_per_customer_year,
+        valued.customers_churned_12m,
+        valued.customer_months_12m,
+        valued.months_observed,
+        valued.retention_rate_yearly,
         cast({{ var('clv_discount_rate') }} as double) as discount_rate_yearly,
         cast({{ years }} as integer) as horizon_years,
-        retention_cost_yearly,
-        points_assumed,
-        lift_assumed,
-        investment_assumed,
-        points_gained,
-        retention_rate_new,
+        valued.retention_cost_yearly,
+        valued.points_assumed,
+        valued.lift_assumed,
+        valued.investment_assumed,
+        valued.points_gained,
+        valued.retention_rate_new,
         -- + 0e0: no effect on a loss is 0, not -0
-        contribution_yearly * (points_gained / 100e0 + lift_assumed) + 0e0 as profit_effect_12m,
-        {{ ratio('contribution_yearly * (points_gained / 100e0 + lift_assumed)', 'contribution_yearly') }}
-            as profit_effect_share,
-        clv_per_customer,
-        clv_per_customer_new,
-        customers * (clv_per_customer_new - clv_per_customer) as clv_effect,
-        {{ ratio('(clv_per_customer_new - clv_per_customer)', 'clv_per_customer') }} + 0e0 as clv_effect_share,
-        extra_cost,
-        case when contribution_yearly > 0e0 and extra_cost > 0e0 then extra_cost / contribution_yearly * 100e0 end
-            as break_even_points,
-        {{ is_small_base('customers') }} as is_small_base
+        valued.contribution_yearly * (valued.points_gained / 100e0 + valued.lift_assumed) + 0e0 as profit_effect_12m,
+        {{ ratio(
+            'valued.contribution_yearly * (valued.points_gained / 100e0 + valued.lift_assumed)', 'valued.contribution_yearly'
+        ) }} as profit_effect_share,
+        valued.clv_per_customer,
+        valued.clv_per_customer_new,
+        valued.customers * (valued.clv_per_customer_new - valued.clv_per_customer) as clv_effect,
+        {{ ratio('(valued.clv_per_customer_new - valued.clv_per_customer)', 'valued.clv_per_customer') }} + 0e0
+            as clv_effect_share,
+        valued.extra_cost,
+        case
+            when valued.contribution_yearly > 0e0 and valued.extra_cost > 0e0
+                then valued.extra_cost / valued.contribution_yearly * 100e0
+        end as break_even_points,
+        published.low as published_effect_low,
+        published.high as published_effect_high,
+        published.source as published_effect_source,
+        {{ is_small_base('valued.customers') }} as is_small_base
     from valued
+    left join published on valued.scenario = published.scenario  -- at most one
 )
 
 select * from final
