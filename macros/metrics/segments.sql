@@ -34,12 +34,16 @@
 {%- endmacro %}
 
 {% macro segment_dimension_of_set(dimensions) -%}
+    {%- if dimensions -%}
     case
         {%- for dimension in dimensions %}
         when {{ dimension }} is not null then '{{ dimension }}'
         {%- endfor %}
         else 'all'
     end
+    {%- else -%}
+    'all'
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro segment_value_of_set(dimensions) -%}

@@ -93,3 +93,16 @@
     g_{{ i }} * g_{{ j }} * {{ element('cov', i, j) }}{{ ' + ' if not (i == size and loop.last) }}
     {%- endfor %}{% endfor %}
 {%- endmacro %}
+
+{#
+  What of the acquisition cost a customer's contribution has not paid back: never more than it was, however much serving him
+  has cost besides; null where it is not known.
+#}
+{% macro unrecovered_cost(acquisition_cost, contribution) -%}
+    cast(case
+        when {{ acquisition_cost }} is null then null
+        when {{ acquisition_cost }} <= {{ contribution }} or {{ acquisition_cost }} <= 0 then 0
+        when {{ contribution }} < 0 then {{ acquisition_cost }}
+        else {{ acquisition_cost }} - {{ contribution }}
+    end as decimal(38, 4))
+{%- endmacro %}

@@ -86,7 +86,7 @@ def test_contracts_in_one_currency_without_rates(tmp_path: Path) -> None:
 
 def test_a_shop_without_contracts(tmp_path: Path) -> None:
     files = demo_files(tmp_path / "files", ["accounts", "orders"], change=in_euro)
-    warehouse = build(tmp_path, files)
+    warehouse = build(tmp_path, files, segment_dimensions=[])
     assert warehouse.value("select count(*) from marts.mrr_monthly") == 0
     assert warehouse.value("select min(relationship) || max(relationship) from marts.cohort_retention") == (
         "no_contractno_contract"

@@ -164,11 +164,8 @@ final as (
             else paid_back.payback_month
         end as integer) as payback_month,
         cast(coalesce(contributions.contribution_to_date, 0) as decimal(38, 4)) as contribution_to_date,
-        cast(case
-            when costed.acquisition_cost > coalesce(contributions.contribution_to_date, 0)
-                then costed.acquisition_cost - coalesce(contributions.contribution_to_date, 0)
-            when costed.acquisition_cost is not null then 0
-        end as decimal(38, 4)) as unrecovered_cost
+        {{ unrecovered_cost('costed.acquisition_cost', 'coalesce(contributions.contribution_to_date, 0)') }}
+            as unrecovered_cost
     from costed
     left join contributions on costed.account_id = contributions.account_id  -- at most one
     left join paid_back on costed.account_id = paid_back.account_id  -- at most one

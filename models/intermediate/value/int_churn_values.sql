@@ -100,11 +100,8 @@ final as (
         cast(churns.mrr_churned as double) * clv.contribution_ratio * scored.discounted_months_residual
             as residual_value_lost,
         acquisition.acquisition_cost,
-        cast(case
-            when acquisition.acquisition_cost > coalesce(contributions.contribution, 0)
-                then acquisition.acquisition_cost - coalesce(contributions.contribution, 0)
-            when acquisition.acquisition_cost is not null then 0
-        end as decimal(38, 4)) as unrecovered_acquisition_cost
+        {{ unrecovered_cost('acquisition.acquisition_cost', 'coalesce(contributions.contribution, 0)') }}
+            as unrecovered_acquisition_cost
     from churns
     inner join clv on churns.account_id = clv.account_id  -- exactly one
     inner join account_clv on churns.account_id = account_clv.account_id  -- exactly one
