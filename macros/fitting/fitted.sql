@@ -5,7 +5,7 @@
   materialisation iterates over them and writes one row per fit. Every iteration is one statement for all fits at
   once, the same on every engine, so there may be hundreds of fits (segments, as-of dates) in a build.
 
-  Config:  family      the likelihood: sbg, bgnbd or gamma_gamma (macros/fitting/family_<name>.sql)
+  Config:  family      the likelihood: sbg, bgnbd or gamma_gamma (macros/fitting/<name>.sql)
            fit_keys    columns that name a fit
            whole       {column: value}: fits with this value are fitted first, alone; every other fit that agrees in the
                        rest of the keys is drawn towards that one, as if clv_shrinkage_customers customers of the whole
@@ -58,7 +58,7 @@
         {%- endif -%}
         {%- set drawn_to = prior if stage == 'part' and var('clv_shrinkage_customers') > 0 else none -%}
         {%- set state.running = fit_running(state.current) -%}
-        {%- for round in range(fit_max_rounds()) if state.running > 0 -%}
+        {%- for round in range(fit_max_rounds()) -%}
             {%- if state.running > 0 -%}
                 {#- the statement differs by the state it reads alone: written twice, not in every round -#}
                 {%- set key = stage ~ loop.first ~ state.current -%}
@@ -120,7 +120,6 @@
 {% macro fit_running(state) %}
     {{ return(run_query("select count(*) from " ~ state ~ " where status = 'running'").columns[0].values()[0] | int) }}
 {% endmacro %}
-
 
 {# One row per fit with a number, and the number of the whole it is drawn towards (its own, where it is one). #}
 {% macro fit_names_sql(sql, keys, whole) -%}
@@ -254,20 +253,24 @@
         parts.iterations,
         parts.step,
         parts.objective,
-        parts.log_likelihood
-        {%- for i in range(1, size + 1) %},
+        parts.log_likelihood,
+        {%- for i in range(1, size + 1) %}
         case when parts.status = 'waiting' and wholes.status = 'converged' then wholes.p_{{ i }} else parts.c_{{ i }} end
             as c_{{ i }},
-        parts.p_{{ i }},
-        parts.d_{{ i }},
-        parts.g_{{ i }}
-        {%- for j in range(1, i + 1) %},
-        parts.h_{{ i }}{{ j }},
-        parts.b_{{ i }}{{ j }}
         {%- endfor %}
-        {%- endfor %}
+        {{ fit_position(size, 'parts.') }}
     from {{ state }} as parts
     left join {{ state }} as wholes on parts.whole_id = wholes.fit_id
+{%- endmacro %}
+
+{# What a fit knows beside the point c to try: the best point p, direction d, gradient g, information h, inverse b. #}
+{% macro fit_position(size, of='') -%}
+    {%- for i in range(1, size + 1) -%}
+        {%- for vector in ['p', 'd', 'g'] -%} {{ of }}{{ vector }}_{{ i }}{{ ', ' if not (i == size and vector == 'g') }} {%- endfor -%}
+    {%- endfor -%}
+    {%- for i in range(1, size + 1) -%}
+        {%- for j in range(1, i + 1) -%} , {{ of }}h_{{ i }}{{ j }}, {{ of }}b_{{ i }}{{ j }} {%- endfor -%}
+    {%- endfor -%}
 {%- endmacro %}
 
 {#
@@ -328,7 +331,7 @@
             {%- for i in range(1, size + 1) %},
             a_{{ i }},
             s_{{ i }},
-            {% for j in range(1, size + 1) %}{{ element('q', i, j) }} * a_{{ j }}{{ ' + ' if not loop.last }}{% endfor %} as pull_{{ i }}
+            {{ row_times('q', i, 'a', size) }} as pull_{{ i }}
             {%- for j in range(1, i + 1) %},
             i_{{ i }}{{ j }} + q_{{ i }}{{ j }} as h_{{ i }}{{ j }}
             {%- endfor %}
@@ -340,7 +343,7 @@
         select
             fit_id,
             ll,
-            ll - 0.5e0 * ({% for i in range(1, size + 1) %}a_{{ i }} * pull_{{ i }}{{ ' + ' if not loop.last }}{% endfor %}) as tried
+            ll - 0.5e0 * ({{ dot('a', 'pull', size) }}) as tried
             {%- for i in range(1, size + 1) %},
             s_{{ i }} - pull_{{ i }} as g_{{ i }}
             {%- for j in range(1, i + 1) %},
@@ -406,7 +409,7 @@
             evaluated.ll,
             evaluated.tried,
             coalesce(evaluated.tried, -1e308) >= state.objective - 1e-11 * abs(state.objective)
-            + 1e-4 * state.step * ({% for i in range(1, size + 1) %}state.g_{{ i }} * state.d_{{ i }}{{ ' + ' if not loop.last }}{% endfor %})
+            + 1e-4 * state.step * ({{ dot('state.g', 'state.d', size) }})
                 as is_better
         from {{ state }} as state
         inner join evaluated on state.fit_id = evaluated.fit_id  -- exactly one
@@ -417,9 +420,9 @@
         select
             *,
             {%- for i in range(1, size + 1) %}
-            {% for j in range(1, size + 1) %}{{ element('b', i, j) }} * y_{{ j }}{{ ' + ' if not loop.last }}{% endfor %} as by_{{ i }},
+            {{ row_times('b', i, 'y', size) }} as by_{{ i }},
             {%- endfor %}
-            {% for i in range(1, size + 1) %}s_{{ i }} * y_{{ i }}{{ ' + ' if not loop.last }}{% endfor %} as sy
+            {{ dot('s', 'y', size) }} as sy
         from compared
     ),
 
@@ -429,7 +432,7 @@
             *,
             case when is_better and sy > 1e-300 then 1e0 / sy else 0e0 end as per_sy,
             case when is_better and sy > 1e-300 then
-                (1e0 + ({% for i in range(1, size + 1) %}y_{{ i }} * by_{{ i }}{{ ' + ' if not loop.last }}{% endfor %}) / sy) / sy
+                (1e0 + ({{ dot('y', 'by', size) }}) / sy) / sy
             else 0e0 end as along_step
         from multiplied
     ),
@@ -459,7 +462,7 @@
         select
             *
             {%- for i in range(1, size + 1) %},
-            {% for j in range(1, size + 1) %}{{ element('b', i, j) }} * g_{{ j }}{{ ' + ' if not loop.last }}{% endfor %} as d_{{ i }}
+            {{ row_times('b', i, 'g', size) }} as d_{{ i }}
             {%- endfor %}
         from judged
     ),
@@ -471,7 +474,7 @@
             n,
             refusal,
             case
-                when is_better and {% for i in range(1, size + 1) %}g_{{ i }} * d_{{ i }}{{ ' + ' if not loop.last }}{% endfor %} < 1e-16 then 'converged'
+                when is_better and {{ dot('g', 'd', size) }} < 1e-16 then 'converged'
                 when is_better and greatest({% for i in range(1, size + 1) %}abs(c_{{ i }}){{ ', ' if not loop.last }}{% endfor %}) > 12e0
                     then 'at_boundary'
                 when is_better and d_1 is null then 'not_identified'
@@ -502,31 +505,19 @@
     )
 
     select
-        {{ kept | join(',\n        ') }}
-        {%- for i in range(1, size + 1) %},
+        {{ kept | join(',\n        ') }},
+        {%- for i in range(1, size + 1) %}
         p_{{ i }} + step * d_{{ i }} as c_{{ i }},
-        p_{{ i }},
-        d_{{ i }},
-        g_{{ i }}
-        {%- for j in range(1, i + 1) %},
-        h_{{ i }}{{ j }},
-        b_{{ i }}{{ j }}
         {%- endfor %}
-        {%- endfor %}
+        {{ fit_position(size) }}
     from moved
     union all
     select
-        {{ kept | join(',\n        ') }}
-        {%- for i in range(1, size + 1) %},
+        {{ kept | join(',\n        ') }},
+        {%- for i in range(1, size + 1) %}
         c_{{ i }},
-        p_{{ i }},
-        d_{{ i }},
-        g_{{ i }}
-        {%- for j in range(1, i + 1) %},
-        h_{{ i }}{{ j }},
-        b_{{ i }}{{ j }}
         {%- endfor %}
-        {%- endfor %}
+        {{ fit_position(size) }}
     from {{ state }}
     where status <> 'running'
 {%- endmacro %}

@@ -106,3 +106,34 @@
         else {{ acquisition_cost }} - {{ contribution }}
     end as decimal(38, 4))
 {%- endmacro %}
+
+{# The share of revenue left after variable cost: the account's own, else the var. #}
+{% macro gross_margin_of(accounts) -%}
+    coalesce({{ accounts }}.gross_margin, cast({{ var('gross_margin') }} as decimal(18, 8)))
+{%- endmacro %}
+
+{# The periods of each grain that a relation with a month_start has a row in. #}
+{% macro periods_of_months(source, grains) -%}
+    {%- for grain in grains %}
+    select distinct
+        '{{ grain }}' as period_grain,
+        {{ period_start_of(grain, 'month_start') }} as period_start
+    from {{ source }}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+{%- endmacro %}
+
+{# Every row counted with its relationship and with 'all', as counted_as. #}
+{% macro with_all_relationships(source) -%}
+    select
+        {{ source }}.*,
+        relationship as counted_as
+    from {{ source }}
+    union all
+    select
+        {{ source }}.*,
+        'all' as counted_as
+    from {{ source }}
+{%- endmacro %}

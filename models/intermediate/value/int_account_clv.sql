@@ -81,7 +81,7 @@ scored as (
         scores.mrr,
         scores.period_months,
         coalesce(cost_ratios.cost_ratio, 0e0) as cost_ratio,
-        coalesce(accounts.gross_margin, cast({{ var('gross_margin') }} as decimal(18, 8))) as gross_margin,
+        {{ gross_margin_of('accounts') }} as gross_margin,
         -- who has left brings nothing more; who was not scored is not known to
         case when scores.account_id is null and customers.relationship = 'contract' then 0e0 else scores.revenue_12m end
             as revenue_12m,

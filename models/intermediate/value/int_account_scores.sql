@@ -11,7 +11,7 @@ purchase_scores as (
     select * from {{ ref('int_purchase_scores') }}
 ),
 
-spend_fits as (
+fits as (
     select * from {{ ref('int_gamma_gamma_fits') }}
 ),
 
@@ -32,10 +32,6 @@ wanted as (
         as_of_date,
         own_segment
     from purchase_histories
-),
-
-fits as (
-    select * from spend_fits
 ),
 
 chosen_spend as (

@@ -31,8 +31,7 @@ joined as (
 with_margin as (
     select
         joined.*,
-        cast(coalesce(accounts.gross_margin, cast({{ var('gross_margin') }} as decimal(18, 8))) as decimal(18, 8))
-            as gross_margin
+        cast({{ gross_margin_of('accounts') }} as decimal(18, 8)) as gross_margin
     from joined
     inner join accounts on joined.account_id = accounts.account_id  -- exactly one
     where

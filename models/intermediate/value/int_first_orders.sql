@@ -44,9 +44,7 @@ costed as (
         case
             when first_days.has_goods_cost then first_days.stated_goods_cost
             else {{ convert_money(
-                'first_days.value_net',
-                'cast(1 as decimal(18, 8)) - coalesce(accounts.gross_margin, cast(' ~ var('gross_margin')
-                ~ ' as decimal(18, 8)))'
+                'first_days.value_net', 'cast(1 as decimal(18, 8)) - ' ~ gross_margin_of('accounts')
             ) }}
         end as goods_cost
     from first_days

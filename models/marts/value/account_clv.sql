@@ -80,7 +80,7 @@ joined as (
             as cost_to_serve,
         cast(case when kinds.has_retention_costs then coalesce(historic.retention_cost, 0) end as decimal(38, 4))
             as retention_cost,
-        cast(coalesce(accounts.gross_margin, cast({{ var('gross_margin') }} as decimal(18, 8))) as double)
+        cast({{ gross_margin_of('accounts') }} as double)
             as gross_margin,
         cast(coalesce(historic.historic_clv, 0) as decimal(38, 4)) as historic_clv,
         account_clv.mrr,

@@ -118,15 +118,7 @@ by_period as (
 
 -- a period in which nothing was spent on any channel says nothing about what customers cost
 periods as (
-    {%- for grain in grains %}
-    select distinct
-        '{{ grain }}' as period_grain,
-        {{ period_start_of(grain, 'month_start') }} as period_start
-    from costs
-    {%- if not loop.last %}
-    union all
-    {%- endif %}
-    {%- endfor %}
+    {{ periods_of_months('costs', grains) }}
 ),
 
 with_cac as (

@@ -30,15 +30,7 @@ customers as (
 ),
 
 counted_twice as (
-    select
-        customers.*,
-        relationship as counted_as
-    from customers
-    union all
-    select
-        customers.*,
-        'all' as counted_as
-    from customers
+    {{ with_all_relationships('customers') }}
 ),
 
 counted as (

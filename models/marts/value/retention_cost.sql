@@ -1,5 +1,3 @@
-{#- a missing exchange rate stops the build before any mart, also one that needs no revenue -#}
-{%- do ref('int_account_value_months') -%}
 {%- set grains = ['month', 'quarter', 'year'] -%}
 {%- set offer_kinds = var('retention_offer_kinds') -%}
 with
@@ -111,15 +109,7 @@ by_period as (
 
 -- a period the programme has cost nothing in has no row, whatever offers were accepted in it
 periods as (
-    {%- for grain in grains %}
-    select distinct
-        '{{ grain }}' as period_grain,
-        {{ period_start_of(grain, 'month_start') }} as period_start
-    from costs
-    {%- if not loop.last %}
-    union all
-    {%- endif %}
-    {%- endfor %}
+    {{ periods_of_months('costs', grains) }}
 ),
 
 active as (
