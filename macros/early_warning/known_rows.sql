@@ -6,9 +6,10 @@
 #}
 {% macro known_rows(entity) -%}
     {%- set spec = crm_entity(entity) -%}
-    {%- set keys = spec.key | join(', ') -%}
-    {%- set columns = [] -%}
-    {%- for name in spec.columns -%}{%- do columns.append(name) -%}{%- endfor %}
+    {%- set columns = spec.columns.keys() | list -%}
+    {#- rows of a merged account count for another, but were corrected under their own key -#}
+    {%- set keys = [] -%}
+    {%- for name in spec.key -%}{%- do keys.append('source_account_id' if name == 'account_id' else name) -%}{%- endfor %}
     select
         {%- for name in columns %}
         {{ name }},
@@ -33,19 +34,19 @@
         select
             versions.*,
             lead(versions.known_at) over (
-                partition by {% for name in spec.key %}versions.{{ name }}{{ ', ' if not loop.last }}{% endfor %}
+                partition by {% for name in keys %}versions.{{ name }}{{ ', ' if not loop.last }}{% endfor %}
                 order by versions.known_at
             ) as superseded_at
         from {{ ref('validated_' ~ entity) }} as versions
         -- only a key that was corrected or deleted has a row of this kind
         inner join (
-            select {{ keys }}
+            select {{ keys | join(', ') }}
             from {{ ref('validated_' ~ entity) }}
             where disposition = 'superseded'
-            group by {{ keys }}
+            group by {{ keys | join(', ') }}
         ) as corrected
             on
-                {% for name in spec.key -%}
+                {% for name in keys -%}
                 versions.{{ name }} is not distinct from corrected.{{ name }}{{ ' and ' if not loop.last }}
                 {%- endfor %}
         where versions.disposition in ('accepted', 'superseded')
