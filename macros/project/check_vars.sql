@@ -5,11 +5,29 @@
 {% macro check_vars() %}
     {%- if execute -%}
         {%- for name in ['fx_max_age_days', 'involuntary_churn_after_days', 'reactivation_gap_days', 'renewal_horizon_days',
-                         'small_base_threshold', 'clv_min_customers', 'clv_shrinkage_customers'] -%}
+                         'small_base_threshold', 'clv_min_customers', 'clv_shrinkage_customers', 'churn_lead_days',
+                         'alert_mute_days', 'alert_expiry_days', 'alert_focus_size', 'health_usage_features'] -%}
             {%- if var(name) is not integer or var(name) is boolean or var(name) < 0 -%}
                 {%- do _wrong_var(name, 'a whole number, 0 or more') -%}
             {%- endif -%}
         {%- endfor -%}
+        {%- for name in ['churn_horizon_days', 'champion_window_months', 'alert_grid', 'alert_history_days', 'outreach_capacity',
+                         'health_refit_months', 'health_max_training_rows'] -%}
+            {%- if var(name) is not integer or var(name) is boolean or var(name) < 1 -%}
+                {%- do _wrong_var(name, 'a whole number, 1 or more') -%}
+            {%- endif -%}
+        {%- endfor -%}
+        {%- set bands = var('health_bands') -%}
+        {%- if bands is not mapping or bands.keys() | sort != ['amber', 'red'] or bands.values() | reject('number') | list
+            or not (0 <= bands.amber <= bands.red <= 1) -%}
+            {%- do _wrong_var('health_bands', 'two probabilities such as {red: 0.2, amber: 0.08}') -%}
+        {%- endif -%}
+        {%- if var('health_prior_churn') is not number or var('health_prior_churn') <= 0 or var('health_prior_churn') >= 1 -%}
+            {%- do _wrong_var('health_prior_churn', 'a share between 0 and 1 such as 0.04') -%}
+        {%- endif -%}
+        {%- if var('health_ridge') is not number or var('health_ridge') is boolean or var('health_ridge') <= 0 -%}
+            {%- do _wrong_var('health_ridge', 'a number above 0') -%}
+        {%- endif -%}
         {%- for name in ['pause_is_churn', 'past_due_is_mrr', 'reactivation_in_net_churn'] -%}
             {%- if var(name) is not boolean -%}{%- do _wrong_var(name, 'true or false') -%}{%- endif -%}
         {%- endfor -%}
