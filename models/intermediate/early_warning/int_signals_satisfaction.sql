@@ -1,0 +1,1 @@
+select cast(null as string) as account_id, cast(null as string) as signal, cast(null as date) as valid_from, cast(null as double) as value, cast(0 as integer) as value_per_day, cast(null as double) as baseline, false as has_data, cast(null as string) as evidence where false
