@@ -2393,6 +2393,12 @@ def make_demo() -> Book:
         signal: {"before_churn": SIGNALS[signal][0], "per_quarter_otherwise": SIGNALS[signal][1], **counts}
         for signal, counts in sorted(signals.items())
     }
+    book.truth["episodes"] = {
+        signal: [
+            f"{a.account_id} {text(episode.start)} {text(episode.stop)}" for a in real for episode in a.episodes[signal]
+        ]
+        for signal in sorted(signals)
+    }
     book.truth["noise_signal"] = {"newsletter_unsubscribe_per_message": NEWSLETTER_UNSUBSCRIBE}
     book.truth["parameters"] = {
         "survey_response_rate": SURVEY_RESPONSE,

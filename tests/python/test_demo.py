@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import yaml
+from knowledge import contract
 from project import ROOT, Warehouse
 
 FOLDER = ROOT / "seeds" / "demo"
@@ -35,11 +35,6 @@ def load_generator() -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
-
-
-def contract() -> dict[str, Any]:
-    text = (ROOT / "macros" / "contract" / "crm_contract.sql").read_text(encoding="utf-8")
-    return yaml.safe_load(text.split("{% set contract_yaml %}")[1].split("{% endset %}")[0])
 
 
 @cache

@@ -1,5 +1,5 @@
-"""What early warning says of a past date was known on it: the demo's inputs cut at that date, or everything later made up anew,
-give the same signals and scores as the history holds."""
+"""What early warning says of a past date was known on it: the demo's inputs cut at that date, or everything later made
+up anew, give the same signals and scores as the history holds."""
 
 from __future__ import annotations
 
@@ -83,21 +83,15 @@ def test_what_comes_later_changes_nothing_before_it(demo: Warehouse, shaken: War
     assert_same(history(demo, HEALTH, *keys), history(shaken, HEALTH, *keys))
 
 
+SAID = "account_id, signal, is_fired, has_data, value, episode_id"
+
+
 def test_the_history_holds_what_was_said_on_the_day(then: Warehouse, demo: Warehouse) -> None:
     """account_signals and account_health of the past date are the rows of the later histories."""
-    said = {
-        (row["account_id"], row["signal"]): row
-        for row in then.rows(
-            "select account_id, signal, is_fired, has_data, value, episode_id from marts.account_signals"
-        )
-    }
+    said = {(row["account_id"], row["signal"]): row for row in then.rows(f"select {SAID} from marts.account_signals")}
     kept = {
         (row["account_id"], row["signal"]): row
-        for row in demo.rows(
-            "select account_id, signal, is_fired, has_data, value, episode_id from marts.signal_history "
-            "where grid = 'month' and as_of_date = ?",
-            [PAST],
-        )
+        for row in demo.rows(f"select {SAID} from marts.signal_history where grid = 'month' and as_of_date = ?", [PAST])
     }
     assert_same(said, kept)
     columns = "account_id, churn_probability, health_score, band, log_odds, top_reasons, data_coverage, revenue_at_risk"
