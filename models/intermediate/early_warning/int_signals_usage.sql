@@ -1,1 +1,25 @@
-select cast(null as string) as account_id, cast(null as string) as signal, cast(null as date) as valid_from, cast(null as double) as value, cast(0 as integer) as value_per_day, cast(null as double) as baseline, false as has_data, cast(null as string) as evidence where false
+{{ config(materialized='view') }}
+
+with
+
+counts as (
+    select * from {{ ref('int_usage_counts') }}
+),
+
+silences as (
+    select * from {{ ref('int_usage_silences') }}
+),
+
+power_user_silences as (
+    select * from {{ ref('int_power_user_silences') }}
+),
+
+final as (
+    select * from counts
+    union all
+    select * from silences
+    union all
+    select * from power_user_silences
+)
+
+select * from final

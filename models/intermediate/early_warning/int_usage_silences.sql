@@ -1,0 +1,222 @@
+with
+
+feature_days as (
+    select * from {{ ref('int_usage_feature_days') }}
+),
+
+usage_starts as (
+    select * from {{ ref('int_usage_starts') }}
+),
+
+stretches as (
+    select * from {{ ref('int_customer_stretches') }}
+),
+
+accounts as (
+    select * from {{ ref('accounts') }}
+),
+
+uses as (
+    select distinct
+        'paid_unused' as signal,
+        account_id,
+        used_on,
+        known_from as from_date,
+        known_to as to_date
+    from feature_days
+    where quantity > 0
+    union all
+    select distinct
+        'core_unused' as signal,
+        account_id,
+        used_on,
+        known_from as from_date,
+        known_to as to_date
+    from feature_days
+    where is_core and quantity > 0
+),
+
+use_days as (
+    {{ merged_intervals('uses', ['signal', 'account_id', 'used_on']) }}
+),
+
+last_uses as (
+    {{ last_known_days('use_days', ['signal', 'account_id'], 'used_on') }}
+),
+
+tracked as (
+    select
+        'paid_unused' as signal,
+        business_model,
+        use_from as tracked_from
+    from usage_starts
+    union all
+    select
+        'core_unused' as signal,
+        business_model,
+        core_use_from as tracked_from
+    from usage_starts
+    where core_use_from is not null
+),
+
+-- a customer who has never used anything is silent from his first day on, as far back as use was recorded of anybody
+customers as (
+    select
+        tracked.signal,
+        stretches.account_id,
+        stretches.relationship,
+        stretches.from_date as customer_from,
+        greatest(stretches.from_date, tracked.tracked_from) as valid_from
+    from stretches
+    inner join accounts on stretches.account_id = accounts.account_id  -- exactly one
+    inner join tracked on coalesce(accounts.business_model, 'unknown') = tracked.business_model  -- at most two: the signals
+    where stretches.to_date > tracked.tracked_from
+),
+
+points as (
+    select
+        signal,
+        account_id,
+        valid_from,
+        last_day,
+        cast(null as date) as customer_from,
+        cast(null as date) as contract_from
+    from last_uses
+    union all
+    select
+        signal,
+        account_id,
+        valid_from,
+        cast(null as date) as last_day,
+        customer_from,
+        case when relationship = 'contract' then customer_from end as contract_from
+    from customers
+),
+
+days as (
+    select
+        signal,
+        account_id,
+        valid_from,
+        max(last_day) as last_day,
+        max(customer_from) as customer_from,
+        max(contract_from) as contract_from
+    from points
+    group by signal, account_id, valid_from
+),
+
+followed as (
+    select
+        signal,
+        account_id,
+        valid_from,
+        last_day,
+        max(customer_from) over (
+            partition by signal, account_id order by valid_from rows between unbounded preceding and current row
+        ) as customer_from,
+        max(contract_from) over (
+            partition by signal, account_id order by valid_from rows between unbounded preceding and current row
+        ) as contract_from
+    from days
+),
+
+-- the silence of a customer begins with his last use as a customer, or with the day before he became one: on the days on which a
+-- stretch begins nothing in it can have been used yet, so the last use need not be carried there
+measured as (
+    select
+        signal,
+        account_id,
+        valid_from,
+        signal <> 'paid_unused' or coalesce(contract_from = customer_from, false) as has_data,
+        case when last_day >= customer_from then last_day end as used_on,
+        case when last_day >= customer_from then last_day else {{ add_days('customer_from', -1) }} end as silent_since
+    from followed
+    where customer_from is not null
+),
+
+compared as (
+    select
+        *,
+        lag(silent_since) over (partition by signal, account_id order by valid_from) as silent_since_before,
+        lag(has_data) over (partition by signal, account_id order by valid_from) as has_data_before
+    from measured
+),
+
+turns as (
+    select
+        signal,
+        account_id,
+        valid_from,
+        has_data,
+        used_on,
+        case when has_data then {{ days_between('silent_since', 'valid_from') }} - 1 end as silent_days
+    from compared
+    where
+        has_data <> coalesce(has_data_before, false)
+        or (has_data and silent_since is distinct from silent_since_before)
+),
+
+sequenced as (
+    select
+        *,
+        lag(valid_from, 1) over (partition by signal, account_id order by valid_from) as valid_from_1,
+        lag(silent_days, 1) over (partition by signal, account_id order by valid_from) as silent_days_1,
+        lag(valid_from, 2) over (partition by signal, account_id order by valid_from) as valid_from_2,
+        lag(silent_days, 2) over (partition by signal, account_id order by valid_from) as silent_days_2,
+        lead(valid_from) over (partition by signal, account_id order by valid_from) as next_valid_from
+    from turns
+),
+
+-- Who uses it day after day is silent for 0 days all along: from the second such day on one piece says so, instead of one a day.
+-- What a day says follows from the days before it alone.
+marked as (
+    select
+        *,
+        coalesce(
+            silent_days = 0 and silent_days_1 = 0 and valid_from = {{ add_days('valid_from_1', 1) }}, false
+        ) as is_daily,
+        coalesce(
+            silent_days_1 = 0 and silent_days_2 = 0 and valid_from_1 = {{ add_days('valid_from_2', 1) }}, false
+        ) as was_daily
+    from sequenced
+),
+
+pieces as (
+    select
+        signal,
+        account_id,
+        valid_from,
+        has_data,
+        used_on,
+        silent_days,
+        case when has_data and not is_daily then 1 else 0 end as value_per_day
+    from marked
+    where not (is_daily and was_daily)
+    union all
+    -- the first day after such a time
+    select
+        signal,
+        account_id,
+        {{ add_days('valid_from', 1) }} as valid_from,
+        has_data,
+        used_on,
+        1 as silent_days,
+        1 as value_per_day
+    from marked
+    where is_daily and (next_valid_from is null or next_valid_from > {{ add_days('valid_from', 1) }})
+),
+
+final as (
+    select
+        account_id,
+        signal,
+        valid_from,
+        cast(silent_days as double) as value,
+        value_per_day,
+        cast(null as double) as baseline,
+        has_data,
+        case when has_data and used_on is not null then {{ usage_evidence('used_on', 'used_on') }} end as evidence
+    from pieces
+)
+
+select * from final
