@@ -78,15 +78,36 @@ kept_roles as (
 ),
 
 cuts as (
-    select account_id, contact_id, role, left_on, seen_from, known_to, seen_from as cut_on
+    select
+        account_id,
+        contact_id,
+        role,
+        left_on,
+        seen_from,
+        known_to,
+        seen_from as cut_on
     from ended_roles
     where seen_from < known_to
     union
-    select account_id, contact_id, role, left_on, seen_from, known_to, kept_from as cut_on
+    select
+        account_id,
+        contact_id,
+        role,
+        left_on,
+        seen_from,
+        known_to,
+        kept_from as cut_on
     from kept_roles
     where kept_from > seen_from
     union
-    select account_id, contact_id, role, left_on, seen_from, known_to, kept_to as cut_on
+    select
+        account_id,
+        contact_id,
+        role,
+        left_on,
+        seen_from,
+        known_to,
+        kept_to as cut_on
     from kept_roles
     where kept_to < known_to
 ),
@@ -109,7 +130,14 @@ parts as (
 ),
 
 departures as (
-    select account_id, contact_id, role, departure, left_on, seen_from, known_to
+    select
+        account_id,
+        contact_id,
+        role,
+        departure,
+        left_on,
+        seen_from,
+        known_to
     from leavers
     where seen_from < known_to
     union all

@@ -86,18 +86,34 @@ absences as (
 ),
 
 changes as (
-    select account_id, from_day as change_day, 1 as held, 0 as departed
+    select
+        account_id,
+        from_day as change_day,
+        1 as held,
+        0 as departed
     from held
     where from_day < to_day
     union all
-    select account_id, to_day as change_day, -1 as held, 0 as departed
+    select
+        account_id,
+        to_day as change_day,
+        -1 as held,
+        0 as departed
     from held
     where from_day < to_day
     union all
-    select account_id, from_day as change_day, 0 as held, 1 as departed
+    select
+        account_id,
+        from_day as change_day,
+        0 as held,
+        1 as departed
     from absences
     union all
-    select account_id, to_day as change_day, 0 as held, -1 as departed
+    select
+        account_id,
+        to_day as change_day,
+        0 as held,
+        -1 as departed
     from absences
 ),
 
@@ -157,15 +173,16 @@ valued as (
         on counted.account_id = evidence.account_id and counted.change_day = evidence.change_day
 ),
 
-compared as (
+followed as (
     select
         *,
-        lag(change_day) over (partition by account_id order by change_day) is null
-        or value is distinct from lag(value) over (partition by account_id order by change_day)
-        or evidence is distinct from lag(evidence) over (partition by account_id order by change_day) as is_change
+        lag(change_day) over (partition by account_id order by change_day) as previous_day,
+        lag(value) over (partition by account_id order by change_day) as previous_value,
+        lag(evidence) over (partition by account_id order by change_day) as previous_evidence
     from valued
 ),
 
+-- what says the same as the one before it is no piece of its own
 final as (
     select
         account_id,
@@ -176,8 +193,11 @@ final as (
         cast(null as double) as baseline,
         has_data,
         evidence
-    from compared
-    where is_change
+    from followed
+    where
+        previous_day is null
+        or value is distinct from previous_value
+        or evidence is distinct from previous_evidence
 )
 
 select * from final

@@ -70,8 +70,8 @@ customers as (
     group by stretches.account_id, base.base_from
 ),
 
--- A ticket is in the window from the day that sees it until it has left it; then it is what is usual, for as long as the
--- baseline reaches and the stretch lasts in which it was opened.
+-- A ticket is in the window from the day that sees it until it has left it; then it is what is usual, for as long as
+-- the baseline reaches and the stretch lasts in which it was opened.
 in_window as (
     select
         seen.account_id,
@@ -103,24 +103,54 @@ in_baseline as (
 
 -- days on which a count changes, or how it is compared: a stretch begins, has a usual number, has its whole baseline
 changes as (
-    select account_id, from_day as change_day, 1 as in_window, 0 as in_baseline, cast(null as date) as stretch_from
+    select
+        account_id,
+        from_day as change_day,
+        1 as in_window,
+        0 as in_baseline,
+        cast(null as date) as stretch_from
     from in_window
     union all
-    select account_id, to_day as change_day, -1 as in_window, 0 as in_baseline, cast(null as date) as stretch_from
+    select
+        account_id,
+        to_day as change_day,
+        -1 as in_window,
+        0 as in_baseline,
+        cast(null as date) as stretch_from
     from in_window
     union all
-    select account_id, from_day as change_day, 0 as in_window, 1 as in_baseline, cast(null as date) as stretch_from
+    select
+        account_id,
+        from_day as change_day,
+        0 as in_window,
+        1 as in_baseline,
+        cast(null as date) as stretch_from
     from in_baseline
     where from_day < to_day
     union all
-    select account_id, to_day as change_day, 0 as in_window, -1 as in_baseline, cast(null as date) as stretch_from
+    select
+        account_id,
+        to_day as change_day,
+        0 as in_window,
+        -1 as in_baseline,
+        cast(null as date) as stretch_from
     from in_baseline
     where from_day < to_day
     union all
-    select account_id, base_from as change_day, 0 as in_window, 0 as in_baseline, cast(null as date) as stretch_from
+    select
+        account_id,
+        base_from as change_day,
+        0 as in_window,
+        0 as in_baseline,
+        cast(null as date) as stretch_from
     from customers
     union all
-    select account_id, from_date as change_day, 0 as in_window, 0 as in_baseline, from_date as stretch_from
+    select
+        account_id,
+        from_date as change_day,
+        0 as in_window,
+        0 as in_baseline,
+        from_date as stretch_from
     from stretches
     union all
     select
@@ -176,32 +206,43 @@ counted as (
     from change_days
 ),
 
--- Days that the baseline reaches back over: all of them, those there were, or too few to say what is usual (0).
-reaching as (
+aged as (
     select
         counted.account_id,
         counted.change_day,
         counted.next_day,
         counted.window_tickets,
         counted.baseline_tickets,
+        {{ days_between('counted.stretch_from', 'counted.change_day') }} as tenure_days,
         spike.window_days,
-        spike.minimum_baseline,
-        case
-            when {{ days_between('counted.stretch_from', 'counted.change_day') }} >= spike.window_days + spike.baseline_days
-                then spike.baseline_days
-            when {{ days_between('counted.stretch_from', 'counted.change_day') }} >= 2 * spike.window_days
-                then {{ days_between('counted.stretch_from', 'counted.change_day') }} - spike.window_days
-            else 0
-        end as reach,
-        coalesce({{ days_between('counted.stretch_from', 'counted.change_day') }}, 0)
-        between 2 * spike.window_days and spike.window_days + spike.baseline_days - 1 as is_growing
+        spike.baseline_days,
+        spike.minimum_baseline
     from counted
     inner join customers on counted.account_id = customers.account_id  -- exactly one
     cross join spike
     where counted.change_day >= customers.base_from
 ),
 
--- While the baseline grows with the customer, what is usual falls from day to day; below the minimum it matters no more.
+-- Days that the baseline reaches back over: all of them, those there were, or too few to say what is usual (0).
+reaching as (
+    select
+        account_id,
+        change_day,
+        next_day,
+        window_tickets,
+        baseline_tickets,
+        window_days,
+        minimum_baseline,
+        case
+            when tenure_days >= window_days + baseline_days then baseline_days
+            when tenure_days >= 2 * window_days then tenure_days - window_days
+            else 0
+        end as reach,
+        coalesce(tenure_days >= 2 * window_days and tenure_days < window_days + baseline_days, false) as is_growing
+    from aged
+),
+
+-- While the baseline grows with the customer, what is usual falls from day to day, until it reaches the minimum.
 compared as (
     select
         account_id,
@@ -226,7 +267,8 @@ compared as (
         on
             numbers.i >= 1
             and {{ add_days('reaching.change_day', 'numbers.i') }} < reaching.next_day
-            and reaching.baseline_tickets * reaching.window_days > reaching.minimum_baseline * (reaching.reach + numbers.i - 1)
+            and reaching.baseline_tickets * reaching.window_days
+            > reaching.minimum_baseline * (reaching.reach + numbers.i - 1)
     where reaching.is_growing and reaching.baseline_tickets > 0
 ),
 
@@ -270,14 +312,9 @@ spikes as (
         'ticket_spike' as signal,
         valued.valid_from,
         valued.value,
-        0 as value_per_day,
+        cast(null as date) as silent_since,
         valued.baseline,
-        spike_tickets.evidence,
-        lag(valued.valid_from) over (partition by valued.account_id order by valued.valid_from) is null
-        or valued.value is distinct from lag(valued.value) over (partition by valued.account_id order by valued.valid_from)
-        or valued.baseline is distinct from lag(valued.baseline) over (partition by valued.account_id order by valued.valid_from)
-        or spike_tickets.evidence is distinct from lag(spike_tickets.evidence)
-            over (partition by valued.account_id order by valued.valid_from) as is_change
+        spike_tickets.evidence
     from valued
     left join spike_tickets  -- at most one
         on valued.account_id = spike_tickets.account_id and valued.valid_from = spike_tickets.valid_from
@@ -358,9 +395,11 @@ all_looks as (
 silences as (
     select
         all_looks.account_id,
-        all_looks.look_day,
-        case when before_silence.tickets >= stopped.minimum_baseline then before_silence.last_on end as last_on,
-        cast(before_silence.tickets as double) as tickets,
+        'tickets_stopped' as signal,
+        all_looks.look_day as valid_from,
+        cast(null as double) as value,
+        case when before_silence.tickets >= stopped.minimum_baseline then before_silence.last_on end as silent_since,
+        cast(before_silence.tickets as double) as baseline,
         case when before_silence.tickets >= stopped.minimum_baseline then before_silence.evidence end as evidence
     from all_looks
     cross join stopped
@@ -368,40 +407,44 @@ silences as (
         on all_looks.account_id = before_silence.account_id and all_looks.look_day = before_silence.look_day
 ),
 
-stops as (
-    select
-        account_id,
-        'tickets_stopped' as signal,
-        look_day as valid_from,
-        cast({{ days_between('last_on', 'look_day') }} - 1 as double) as value,
-        case when last_on is null then 0 else 1 end as value_per_day,
-        tickets as baseline,
-        evidence,
-        lag(look_day) over (partition by account_id order by look_day) is null
-        or last_on is distinct from lag(last_on) over (partition by account_id order by look_day)
-        or tickets is distinct from lag(tickets) over (partition by account_id order by look_day)
-        or evidence is distinct from lag(evidence) over (partition by account_id order by look_day) as is_change
-    from silences
-),
-
 pieces as (
     select * from spikes
     union all
-    select * from stops
+    select * from silences
 ),
 
+followed as (
+    select
+        *,
+        lag(valid_from) over (partition by account_id, signal order by valid_from) as previous_from,
+        lag(value) over (partition by account_id, signal order by valid_from) as previous_value,
+        lag(silent_since) over (partition by account_id, signal order by valid_from) as previous_silent_since,
+        lag(baseline) over (partition by account_id, signal order by valid_from) as previous_baseline,
+        lag(evidence) over (partition by account_id, signal order by valid_from) as previous_evidence
+    from pieces
+),
+
+-- what says the same as the one before it is no piece of its own
 final as (
     select
         account_id,
         signal,
         valid_from,
-        value,
-        value_per_day,
+        case
+            when silent_since is null then value
+            else cast({{ days_between('silent_since', 'valid_from') }} - 1 as double)
+        end as value,
+        case when silent_since is null then 0 else 1 end as value_per_day,
         baseline,
         true as has_data,
         evidence
-    from pieces
-    where is_change
+    from followed
+    where
+        previous_from is null
+        or value is distinct from previous_value
+        or silent_since is distinct from previous_silent_since
+        or baseline is distinct from previous_baseline
+        or evidence is distinct from previous_evidence
 )
 
 select * from final
