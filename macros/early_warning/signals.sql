@@ -40,11 +40,19 @@
 
 {# The sentence of a signal (seed signals, column explanation) with its figures filled in. #}
 {% macro signal_sentence(signals, value, baseline) -%}
-    replace(replace(replace(replace(replace(
+    concat(replace(replace(replace(replace(replace(
         {{ signals }}.explanation,
         '{value}', coalesce({{ plain_number(value) }}, '')),
         '{change}', coalesce(concat(case when {{ value }} > 0e0 then '+' else '' end, cast(cast(round(1e2 * {{ value }}, 0) as bigint) as string), ' %'), '')),
         '{baseline}', coalesce({{ plain_number(baseline) }}, '')),
         '{window}', coalesce(cast({{ signals }}.window_days as string), '')),
-        '{before}', coalesce(cast({{ signals }}.baseline_days as string), ''))
+        '{before}', coalesce(cast({{ signals }}.baseline_days as string), '')),
+        case
+            when
+                ({{ signals }}.direction = 'above' and {{ value }} < {{ signals }}.clear_threshold)
+                or ({{ signals }}.direction = 'below' and {{ value }} > {{ signals }}.clear_threshold)
+                then ' It has recovered, but not for long enough yet.'
+            else ''
+        end
+    )
 {%- endmacro %}

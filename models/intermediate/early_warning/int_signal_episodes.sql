@@ -19,6 +19,7 @@ judged as (
         pieces.customer_to,
         pieces.piece_from,
         pieces.piece_to,
+        signals.confirm_days,
         signals.hold_days,
         coalesce(pieces.value is null or not pieces.has_data, true) as is_unknown,
         case
@@ -26,11 +27,17 @@ judged as (
             else pieces.value > signals.clear_threshold
         end as is_over,
         case
+            when pieces.value >= signals.lapses_at then null
             when signals.direction = 'above' and pieces.value >= signals.threshold then 0
             when signals.direction = 'below' and pieces.value <= signals.threshold then 0
             when signals.direction = 'above' and pieces.value_per_day > 0 then ceil(signals.threshold - pieces.value)
             when signals.direction = 'below' and pieces.value_per_day < 0 then ceil(pieces.value - signals.threshold)
-        end as days_to_fire
+        end as days_to_fire,
+        -- what has been so for too long says nothing any more
+        coalesce(pieces.value >= signals.lapses_at, false) as has_lapsed,
+        case
+            when pieces.value < signals.lapses_at and pieces.value_per_day > 0 then ceil(signals.lapses_at - pieces.value)
+        end as days_to_lapse
     from pieces
     inner join signals on pieces.signal = signals.signal  -- at most one
 ),
@@ -43,8 +50,8 @@ events as (
         customer_from,
         customer_to,
         {{ add_days('piece_from', 'days_to_fire') }} as event_on,
-        true as is_fired,
-        0 as hold_days
+        'fires' as kind,
+        confirm_days as days_to_wait
     from judged
     where not is_unknown and {{ add_days('piece_from', 'days_to_fire') }} < piece_to
     union all
@@ -55,24 +62,43 @@ events as (
         customer_from,
         customer_to,
         piece_from as event_on,
-        false as is_fired,
-        case when is_unknown then 0 else hold_days end as hold_days
+        case when is_unknown or is_over or has_lapsed then 'over' else 'between' end as kind,
+        case when is_unknown or has_lapsed then 0 else hold_days end as days_to_wait
     from judged
-    where is_unknown or is_over
+    where is_unknown or days_to_fire is null or days_to_fire > 0
+    union all
+    select
+        account_id,
+        signal,
+        relationship,
+        customer_from,
+        customer_to,
+        {{ add_days('piece_from', 'days_to_lapse') }} as event_on,
+        'over' as kind,
+        0 as days_to_wait
+    from judged
+    where not is_unknown and {{ add_days('piece_from', 'days_to_lapse') }} < piece_to
 ),
 
 foreseen as (
     select
         *,
-        min(case when is_fired then event_on end) over (
+        min(case when kind = 'fires' then event_on end) over (
             partition by account_id, customer_from, signal
             order by event_on
             rows between 1 following and unbounded following
-        ) as fired_again_on
+        ) as fires_next_on,
+        min(case when kind <> 'fires' then event_on end) over (
+            partition by account_id, customer_from, signal
+            order by event_on
+            rows between 1 following and unbounded following
+        ) as quiet_next_on,
+        {{ add_days('event_on', 'days_to_wait') }} as effective_on
     from events
 ),
 
--- it is over when it has been so for hold_days; fired again by then, it has never been
+-- It is fired when the value has stayed at the threshold for confirm_days, and over when it has been so for hold_days; what does
+-- not last that long has never been.
 standing as (
     select
         account_id,
@@ -80,10 +106,12 @@ standing as (
         relationship,
         customer_from,
         customer_to,
-        is_fired,
-        {{ add_days('event_on', 'hold_days') }} as event_on
+        kind = 'fires' as is_fired,
+        effective_on as event_on
     from foreseen
-    where is_fired or fired_again_on is null or fired_again_on > {{ add_days('event_on', 'hold_days') }}
+    where
+        (kind = 'fires' and (quiet_next_on is null or quiet_next_on > effective_on))
+        or (kind = 'over' and (fires_next_on is null or fires_next_on > effective_on))
 ),
 
 -- looked at on grid days: of what happened since the last one, the latest counts
