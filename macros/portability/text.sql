@@ -38,3 +38,14 @@
 {% macro stored_cte() %}{{ return(adapter.dispatch('stored_cte', 'bestand')()) }}{% endmacro %}
 {% macro default__stored_cte() -%}{%- endmacro %}
 {% macro duckdb__stored_cte() -%} materialized {%- endmacro %}
+
+{# Aggregate: rows of names and values as one JSON object in text, by name. #}
+{% macro json_object_of(name, value) %}{{ return(adapter.dispatch('json_object_of', 'bestand')(name, value)) }}{% endmacro %}
+
+{% macro default__json_object_of(name, value) -%}
+    to_json(map_from_entries(sort_array(collect_list(struct({{ name }}, {{ value }})))))
+{%- endmacro %}
+
+{% macro duckdb__json_object_of(name, value) -%}
+    cast(json_group_object({{ name }}, {{ value }} order by {{ name }}) as string)
+{%- endmacro %}
