@@ -37,7 +37,7 @@ def shaken(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
 
 
 def _build(work: Path, files: Path, as_of: dt.date) -> Warehouse:
-    warehouse = build_files(work, files, str(as_of), command="run", select=SELECTED, **VARIABLES)
+    warehouse = build_files(work, files, str(as_of), select=SELECTED, **VARIABLES)
     assert warehouse.success, warehouse.messages()
     return warehouse
 
