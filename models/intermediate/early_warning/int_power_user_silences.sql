@@ -139,8 +139,8 @@ account_days as (
     from own_days
 ),
 
--- Every person on every day on which something changes for the account. An account has a few power users, so this is cheaper
--- than a join by date.
+-- Every person on every day on which something changes for the account: an account has few power users, so this is
+-- cheaper than a join by date.
 all_days as (
     select
         account_days.account_id,

@@ -83,7 +83,9 @@ secondary_stays as (
         secondary_days.account_id,
         secondary_days.feature,
         'before' as part,
-        greatest(secondary_days.known_from, {{ add_days('secondary_days.used_on', '1 + signals.window_days') }}) as from_date,
+        greatest(
+            secondary_days.known_from, {{ add_days('secondary_days.used_on', '1 + signals.window_days') }}
+        ) as from_date,
         least(secondary_days.known_to, {{ add_days('secondary_days.used_on', '1 + signals.both_days') }}) as to_date
     from secondary_days
     inner join signals on signals.signal = 'breadth_shrinks'
@@ -157,7 +159,9 @@ stays as (
 ),
 
 totals as (
-    {{ running_totals('stays', ['signal', 'account_id'], ['amount_now', 'amount_before', 'core_days', 'long_customers']) }}
+    {{ running_totals(
+        'stays', ['signal', 'account_id'], ['amount_now', 'amount_before', 'core_days', 'long_customers']
+    ) }}
 ),
 
 judged as (
@@ -183,7 +187,8 @@ measured as (
         case when has_data then cast(amount_before as double) end as baseline,
         case
             when has_data and is_compared
-                then cast({{ whole_units('amount_now - amount_before') }} as double)
+                then
+                    cast({{ whole_units('amount_now - amount_before') }} as double)
                     / cast({{ whole_units('amount_before') }} as double)
         end as value
     from judged

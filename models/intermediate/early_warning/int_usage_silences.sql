@@ -69,7 +69,7 @@ customers as (
         greatest(stretches.from_date, tracked.tracked_from) as valid_from
     from stretches
     inner join accounts on stretches.account_id = accounts.account_id  -- exactly one
-    inner join tracked on coalesce(accounts.business_model, 'unknown') = tracked.business_model  -- at most two: the signals
+    inner join tracked on coalesce(accounts.business_model, 'unknown') = tracked.business_model  -- one per signal
     where stretches.to_date > tracked.tracked_from
 ),
 
@@ -120,8 +120,8 @@ followed as (
     from days
 ),
 
--- the silence of a customer begins with his last use as a customer, or with the day before he became one: on the days on which a
--- stretch begins nothing in it can have been used yet, so the last use need not be carried there
+-- The silence of a customer begins with his last use as a customer, or with the day before he became one. On the day on
+-- which a stretch begins nothing in it can have been used yet, so the last use need not be carried there.
 measured as (
     select
         signal,
@@ -167,8 +167,8 @@ sequenced as (
     from turns
 ),
 
--- Who uses it day after day is silent for 0 days all along: from the second such day on one piece says so, instead of one a day.
--- What a day says follows from the days before it alone.
+-- Who uses it day after day is silent for 0 days all along: from the second such day on one piece says so, instead of one
+-- a day. What a day says follows from the days before it alone.
 marked as (
     select
         *,

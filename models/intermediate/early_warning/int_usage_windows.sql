@@ -164,7 +164,9 @@ uses_in_year as (
         known_features.feature,
         dates.grid_date,
         sum(coalesce(changes_by_date.use_days, 0)) over (
-            partition by known_features.feature order by dates.grid_date rows between unbounded preceding and current row
+            partition by known_features.feature
+            order by dates.grid_date
+            rows between unbounded preceding and current row
         ) as use_days
     from known_features
     cross join dates
