@@ -16,7 +16,6 @@ episodes as (
 
 verdicts as (
     select * from {{ ref('int_alert_verdicts') }}
-    where is_matched
 ),
 
 alerts as (

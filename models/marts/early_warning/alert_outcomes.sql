@@ -11,7 +11,6 @@ episodes as (
 
 verdicts as (
     select * from {{ ref('int_alert_verdicts') }}
-    where is_matched
 ),
 
 spells as (
@@ -24,7 +23,6 @@ orders as (
 
 customers as (
     select * from {{ ref('int_customer_dates') }}
-    where is_month_start
 ),
 
 -- judged by what is known when the time is over, so that it does not change afterwards

@@ -106,31 +106,22 @@ squares as (
     group by signal
 ),
 
-churns as (
-    select
-        signal,
-        account_id,
-        churned_on
-    from observed
-    where has_churned
-    group by signal, account_id, churned_on
-),
-
--- the first warning that began in the time in which one is asked for
+-- the first warning of a loss that began in the time in which one is asked for
 warned as (
     select
-        churns.signal,
-        churns.account_id,
-        churns.churned_on,
-        {{ days_between('min(episodes.fired_from)', 'churns.churned_on') }} as lead_days
-    from churns
+        observed.signal,
+        observed.account_id,
+        observed.churned_on,
+        {{ days_between('min(episodes.fired_from)', 'observed.churned_on') }} as lead_days
+    from observed
     left join episodes
         on
-            churns.signal = episodes.signal
-            and churns.account_id = episodes.account_id
-            and churns.churned_on > episodes.fired_from
-            and churns.churned_on < {{ judged_on('episodes.fired_from') }}
-    group by churns.signal, churns.account_id, churns.churned_on
+            observed.signal = episodes.signal
+            and observed.account_id = episodes.account_id
+            and observed.churned_on > episodes.fired_from
+            and observed.churned_on < {{ judged_on('episodes.fired_from') }}
+    where observed.has_churned
+    group by observed.signal, observed.account_id, observed.churned_on
 ),
 
 leads as (
