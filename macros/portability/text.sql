@@ -47,5 +47,7 @@
 {%- endmacro %}
 
 {% macro duckdb__json_object_of(name, value) -%}
-    cast(json_group_object({{ name }}, {{ value }} order by {{ name }}) as string)
+    concat('{', string_agg(
+        concat(cast(to_json({{ name }}) as string), ':', cast(to_json({{ value }}) as string)), ',' order by {{ name }}
+    ), '}')
 {%- endmacro %}
