@@ -167,8 +167,8 @@ sequenced as (
     from turns
 ),
 
--- Who uses it day after day is silent for 0 days all along: from the second such day on one piece says so, instead of one
--- a day. What a day says follows from the days before it alone.
+-- Who uses it day after day is silent for 0 days all along: from the second such day on one piece says so, not one a day.
+-- What a day says follows from the days before it alone.
 marked as (
     select
         *,

@@ -189,7 +189,7 @@ most_used as (
         grid_date,
         feature
     from ranked
-    where rank_by_use <= {{ var('health_usage_features', 8) }}
+    where rank_by_use <= {{ var('health_usage_features') }}
 ),
 
 -- where use is recorded at all, who has used nothing has used 0
