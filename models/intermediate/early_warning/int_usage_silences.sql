@@ -167,7 +167,7 @@ sequenced as (
     from turns
 ),
 
--- Who uses it day after day is silent for 0 days all along: from the second such day on one piece says so, not one a day.
+-- Who uses it day after day is silent for 0 days all along: one piece says so from the second such day on.
 -- What a day says follows from the days before it alone.
 marked as (
     select
