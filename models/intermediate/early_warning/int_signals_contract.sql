@@ -147,9 +147,9 @@ term_changes as (
     from term_points
 ),
 
--- Notice counts from its own day on, a cancellation from the day after it was asked for. One without a subscription means
--- all of them; one without a date ends the term it was asked for in. What should have ended by then and runs on was taken
--- back.
+-- Notice counts from its own day on, a cancellation from the day after it was asked for. One without a subscription
+-- means all of them; one without a date ends the term it was asked for in. What should have ended by now and runs on
+-- was taken back.
 notices as (
     select
         account_id,

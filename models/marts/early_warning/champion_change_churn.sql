@@ -58,8 +58,8 @@ churns as (
     left join spells
         on
             ends.account_id = spells.account_id
-            and least(ends.month_end, {{ as_of_date() }}) >= spells.spell_start
-            and least(ends.month_end, {{ as_of_date() }}) < spells.spell_end
+            and ends.month_end >= spells.spell_start
+            and ends.month_end < spells.spell_end
     where spells.account_id is null
 ),
 
