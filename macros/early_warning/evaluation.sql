@@ -36,7 +36,7 @@
 
 {# Mean squared distance of a probability from what happened (1 or 0); an aggregate. #}
 {% macro brier(probability, happened) -%}
-    avg(power({{ probability }} - cast({{ happened }} as double), 2e0))
+    sum(power({{ probability }} - cast({{ happened }} as double), 2e0)) / cast(count(*) as double)
 {%- endmacro %}
 
 {# How many times as often it happened where the signal fired as in the whole: (A / B) / (C / N). #}
@@ -67,11 +67,6 @@
 {# Whether a rank from the top lies within the tenth that is highest, rounded up; in whole numbers. #}
 {% macro is_top_tenth(rank_from_top, observations) -%}
     10 * {{ rank_from_top }} < {{ observations }} + 10
-{%- endmacro %}
-
-{# First day on which a warning of a day may be judged: its horizon is over. #}
-{% macro judged_on(day) -%}
-    {{ add_days(day, var('churn_lead_days') + var('churn_horizon_days')) }}
 {%- endmacro %}
 
 {# The first month start on or after a day: who is a customer again by then was never lost. #}

@@ -100,6 +100,7 @@ INPUTS = {
     "int_health_weights": (
         "fit varchar, trained_through date, feature varchar, weight double, centre double, scale double"
     ),
+    "int_health_training": "fit varchar, grid_date date, account_id varchar",
     "int_health_features": "grid_date date, account_id varchar, feature varchar, x double",
     "int_signal_states": "grid_date date, account_id varchar, signal varchar, has_data boolean, is_fired boolean",
     "int_signal_episodes": "account_id varchar, signal varchar, fired_from date, fired_to date",
@@ -120,6 +121,8 @@ def input_rows(observations: list[Observation]) -> dict[str, list[tuple[Any, ...
         rows["int_customer_dates"].append((*key, True, "contract", one.mrr, one.tenure))
         learned = dt.date(2024, 9, 1) if one.is_learned else None
         rows["int_health_scores"].append((*key, one.probability, learned))
+        if one.month <= NEWEST_FIT:
+            rows["int_health_training"].append(("new", *key))
         rows["int_signal_states"].append((*key, SIGNAL, True, one.fired))
         rows["int_health_features"] += [(*key, feature, x) for feature, x in one.features.items()]
     return rows

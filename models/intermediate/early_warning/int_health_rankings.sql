@@ -18,6 +18,10 @@ weights as (
     select * from {{ ref('int_health_weights') }}
 ),
 
+training as (
+    select * from {{ ref('int_health_training') }}
+),
+
 features as (
     select * from {{ ref('int_health_features') }}
 ),
@@ -47,8 +51,11 @@ walked_forward as (
         on judged.grid_date = scores.grid_date and judged.account_id = scores.account_id
 ),
 
+-- of the fits that came to an end, the one that learned from most
 newest_fits as (
-    select max(trained_through) as trained_through from weights
+    select max(trained_through) as trained_through
+    from weights
+    where feature = 'intercept' and weight is not null
 ),
 
 newest_weights as (
@@ -57,32 +64,47 @@ newest_weights as (
     inner join newest_fits on weights.trained_through = newest_fits.trained_through
 ),
 
+trained as (
+    select
+        judged.*,
+        newest_weights.fit,
+        newest_weights.trained_through,
+        newest_weights.weight as intercept
+    from training
+    inner join newest_weights  -- at most one
+        on training.fit = newest_weights.fit and newest_weights.feature = 'intercept'
+    inner join judged  -- exactly one
+        on training.grid_date = judged.grid_date and training.account_id = judged.account_id
+),
+
 contributions as (
     select
-        judged.grid_date,
-        judged.account_id,
+        trained.grid_date,
+        trained.account_id,
         sum(newest_weights.weight * (features.x - newest_weights.centre) / nullif(newest_weights.scale, 0e0))
             as log_odds
-    from judged
+    from trained
     inner join features
-        on judged.grid_date = features.grid_date and judged.account_id = features.account_id
-    inner join newest_weights  -- at most one
-        on features.feature = newest_weights.feature and judged.grid_date <= newest_weights.trained_through
-    group by judged.grid_date, judged.account_id
+        on trained.grid_date = features.grid_date and trained.account_id = features.account_id
+    inner join newest_weights on features.feature = newest_weights.feature  -- at most one
+    group by trained.grid_date, trained.account_id
 ),
 
 -- the newest weights on the rows they were learned from: how much better they look there
 learned_from as (
     select
         'train' as split,
-        intercepts.trained_through,
-        judged.*,
-        1e0 / (1e0 + exp(-intercepts.weight - coalesce(contributions.log_odds, 0e0))) as churn_probability
-    from judged
-    inner join newest_weights as intercepts  -- at most one
-        on intercepts.feature = 'intercept' and judged.grid_date <= intercepts.trained_through
+        trained.trained_through,
+        trained.grid_date,
+        trained.account_id,
+        trained.has_churned,
+        trained.churned_on,
+        trained.mrr,
+        trained.tenure_days,
+        1e0 / (1e0 + exp(-trained.intercept - coalesce(contributions.log_odds, 0e0))) as churn_probability
+    from trained
     left join contributions  -- at most one
-        on judged.grid_date = contributions.grid_date and judged.account_id = contributions.account_id
+        on trained.grid_date = contributions.grid_date and trained.account_id = contributions.account_id
 ),
 
 observations as (

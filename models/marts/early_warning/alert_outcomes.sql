@@ -33,8 +33,8 @@ alerts as (
         episodes.signal,
         episodes.relationship,
         episodes.fired_from as opened_on,
-        least({{ judged_on('episodes.fired_from') }}, {{ as_of_date() }}) as judged_on,
-        {{ judged_on('episodes.fired_from') }} <= {{ as_of_date() }} as is_over
+        least({{ horizon_end('episodes.fired_from') }}, {{ as_of_date() }}) as judged_on,
+        {{ horizon_end('episodes.fired_from') }} <= {{ as_of_date() }} as is_over
     from episodes
     inner join signals on episodes.signal = signals.signal  -- exactly one
 ),

@@ -14,17 +14,11 @@ playbook as (
 
 explanations as (
     select * from {{ ref('int_signal_explanations') }}
-    where grid_date = {{ as_of_date() }}
 ),
 
 customers as (
-    select * from {{ ref('int_customer_dates') }}
+    select * from {{ ref('int_health_states') }}
     where is_as_of
-),
-
-scores as (
-    select * from {{ ref('int_health_scores') }}
-    where grid_date = {{ as_of_date() }}
 ),
 
 segments as (
@@ -32,38 +26,24 @@ segments as (
     where segment_on = {{ as_of_date() }}
 ),
 
--- who is known to leave is lost if nobody does anything
-at_stake as (
-    select
-        customers.account_id,
-        customers.mrr,
-        case
-            when customers.known_end_on <= {{ judged_on(as_of_date()) }} then 1e0
-            else scores.churn_probability
-        end as churn_probability
-    from customers
-    left join scores on customers.account_id = scores.account_id  -- at most one
-),
-
 joined as (
     select
         statuses.*,
         coalesce(nullif(segments.account_manager, 'unknown'), 'unassigned') as owner,
-        at_stake.mrr,
-        cast(at_stake.churn_probability * cast(at_stake.mrr as double) as decimal(38, 4)) as revenue_at_risk,
-        coalesce(explanations.severity, signals.severity) as severity,
-        coalesce(explanations.explanation, signals.label) as why,
+        customers.mrr,
+        customers.revenue_at_risk,
+        coalesce(today.severity, at_opening.severity, signals.severity) as severity,
+        coalesce(today.explanation, at_opening.explanation, signals.label) as why,
         playbook.title as recommended_action,
         playbook.instruction
     from statuses
     inner join signals on statuses.signal = signals.signal  -- exactly one
     inner join playbook on signals.action = playbook.action  -- exactly one
-    left join explanations  -- at most one
-        on
-            statuses.account_id = explanations.account_id
-            and statuses.signal = explanations.signal
-            and statuses.is_running
-    left join at_stake on statuses.account_id = at_stake.account_id  -- at most one
+    left join explanations as today  -- at most one
+        on statuses.alert_id = today.episode_id and today.grid_date = {{ as_of_date() }}
+    left join explanations as at_opening  -- at most one
+        on statuses.alert_id = at_opening.episode_id and statuses.opened_on = at_opening.grid_date
+    left join customers on statuses.account_id = customers.account_id  -- at most one
     left join segments on statuses.account_id = segments.account_id  -- at most one
 ),
 

@@ -17,7 +17,7 @@ counted as (
         {{ count_where('has_churned') }} as churned,
         {{ count_where('not has_churned') }} as stayed,
         coalesce(sum(case when has_churned then mid_rank end), 0e0) as rank_sum,
-        avg(churn_probability) as mean_probability,
+        sum(churn_probability) / cast(count(*) as double) as mean_probability,
         {{ brier('churn_probability', 'case when has_churned then 1 else 0 end') }} as brier,
         {{ count_where('is_top_tenth') }} as top_tenth,
         {{ count_where('is_top_tenth and has_churned') }} as top_tenth_churned,

@@ -20,7 +20,7 @@ counted as (
         {{ count_where('has_churned') }} as churned,
         min(churn_probability) as probability_low,
         max(churn_probability) as probability_high,
-        avg(churn_probability) as mean_probability
+        sum(churn_probability) / cast(count(*) as double) as mean_probability
     from binned
     group by split, bin
 ),

@@ -119,7 +119,7 @@ warned as (
             observed.signal = episodes.signal
             and observed.account_id = episodes.account_id
             and observed.churned_on > episodes.fired_from
-            and observed.churned_on < {{ judged_on('episodes.fired_from') }}
+            and observed.churned_on < {{ horizon_end('episodes.fired_from') }}
     where observed.has_churned
     group by observed.signal, observed.account_id, observed.churned_on
 ),
