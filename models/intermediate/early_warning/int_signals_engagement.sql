@@ -137,7 +137,7 @@ sign_starts as (
     group by coalesce(accounts.business_model, 'unknown')
 ),
 
--- the silence of a customer begins on the day before he became one at the earliest: a beginning counts like a sign on it
+-- the silence of a customer begins on the day before he became one at the earliest: a start counts like a sign on it
 intervals as (
     select
         'no_activity' as signal,
