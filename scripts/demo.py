@@ -1147,7 +1147,7 @@ def _use_day(
     logins = max(1, round(usual * level * dice.uniform(0.8, 1.2)))
     row: dict[str, Any] = {"account_id": account.account_id, "used_on": on}
     book.add("usage_daily", **row, feature="login", event_name="login", quantity=logins)
-    uses_core = week % 3 == 0 and dice.chance(0.96)
+    uses_core = week % 3 == 0 and dice.chance(0.995)
     if uses_core and not account.in_episode("core_unused", on):
         used = max(1, round(logins * dice.uniform(0.2, 0.5)))
         book.add("usage_daily", **row, feature=core, quantity=used)
@@ -1158,7 +1158,7 @@ def _use_day(
             book.add("usage_daily", **row, feature=feature, quantity=dice.whole(1, 9))
     for contact in account.contacts:
         if any(role == "power_user" for role, _, _ in contact.roles) and contact.created.date() < on:
-            if week % 4 == 1 and dice.chance(0.95) and not account.in_episode("power_user_silent", on):
+            if week % 4 == 1 and dice.chance(0.99) and not account.in_episode("power_user_silent", on):
                 own = {**row, "contact_id": contact.contact_id}
                 book.add("usage_daily", **own, feature="login", event_name="login", quantity=dice.whole(1, 5))
             break
