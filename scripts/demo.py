@@ -9,6 +9,7 @@ account draws from streams of its own, so that a change to one subject leaves th
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 from collections import Counter, defaultdict
@@ -29,6 +30,18 @@ AS_OF = date(2026, 7, 1)
 EXTRACT = date(2026, 7, 5)  # the moment the CRM was exported: a few days of events after the as-of date
 HORIZON = date(2026, 11, 1)  # fates are drawn this far, so that notices can be pending at the export
 TRACKING_FROM = date(2025, 10, 1)  # the shop records product events from here on
+# What the success team said of alerts: account, signal, day the alert was opened, day of the word. The days follow from
+# the rows of the demo; a test says so when a change moves them.
+FEEDBACK = [
+    ("A264", "login_decline", "2026-01-20", "2026-01-23", "acted"),
+    ("A034", "login_decline", "2026-02-14", "2026-02-17", "not_relevant"),
+    ("A004", "ticket_spike", "2026-01-23", "2026-01-26", "acknowledged"),
+    ("A161", "champion_left", "2026-03-16", "2026-03-19", "acted"),
+    ("A185", "champion_left", "2026-04-18", "2026-04-21", "acknowledged"),
+    ("A098", "nps_drop", "2026-04-20", "2026-06-10", "not_relevant"),
+    ("A300", "champion_left", "2026-06-19", "2026-06-23", "acted"),
+    ("A345", "core_unused", "2026-05-18", "2026-05-22", "acted"),
+]
 INVOICES_FROM = date(2025, 6, 1)  # finance migrated open items and everything issued since
 
 
@@ -1660,11 +1673,12 @@ def write_company_tables(book: Book) -> None:
             book.add("fx_rates", currency=currency, quote_currency="EUR", rate_on=day, rate=f"{rates[currency]:.5f}")
         day += timedelta(5)
     _write_costs(book)
-    for number, verdict in enumerate(["acted", "not_relevant", "acknowledged", "acted", "not_relevant", "acted"], 1):
+    for account_id, signal, opened_on, given_on, verdict in FEEDBACK:
+        alert = "|".join((account_id, signal, opened_on))
         book.add(
             "alert_feedback",
-            alert_id=f"A{17 * number:03d}-login_decline-2026-0{number}-01",
-            given_at=datetime(2026, number, 3 + number, 9, 30),
+            alert_id=hashlib.md5(alert.encode(), usedforsecurity=False).hexdigest(),
+            given_at=f"{given_on} 09:30:00",
             verdict=verdict,
             given_by="success@vendor.example",
         )

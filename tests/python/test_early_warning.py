@@ -13,10 +13,10 @@ from project import Warehouse
 from test_demo import TRUTH
 from test_scenarios import build, demo_files
 
-# Days after its onset from which a planted episode can be seen in the signal's own measure: half a window of log-ins,
-# the days that count as unused or silent, the tickets and the answer that have to come in first.
+# Days after its onset from which a planted episode can be seen in the signal's own measure: log-ins that have
+# fallen over four weeks and stayed so for a week, the days that count as unused or silent, the tickets and the answer.
 SEEN_AFTER = {
-    "login_decline": 21,
+    "login_decline": 34,
     "ticket_spike": 21,
     "nps_drop": 14,
     "core_unused": 30,
@@ -44,10 +44,12 @@ def backtest(demo: Warehouse) -> dict[str, dict[str, Any]]:
 def test_the_lift_of_a_planted_signal_is_recovered(
     demo: Warehouse, planted: Any, backtest: dict[str, dict[str, Any]], signal: str
 ) -> None:
-    """The lift that the planted episodes themselves have on the same observations lies in the interval."""
+    """A signal warns, and by no more than the episodes planted for it: firing by chance can only dilute."""
     observations = demo.rows(
-        "select grid_date, account_id, state = 'churned' as churned from intermediate.int_churn_labels "
-        "where state in ('churned', 'stayed')"
+        "select labels.grid_date, labels.account_id, labels.state = 'churned' as churned "
+        "from intermediate.int_churn_labels as labels "
+        "inner join intermediate.int_signal_states as states using (grid_date, account_id) "
+        f"where labels.state in ('churned', 'stayed') and states.signal = '{signal}' and states.has_data"
     )
     seen = dt.timedelta(SEEN_AFTER[signal])
     shown = [
@@ -58,8 +60,39 @@ def test_the_lift_of_a_planted_signal_is_recovered(
     base = sum(row["churned"] for row in observations) / len(observations)
     lift = sum(row["churned"] for row in shown) / len(shown) / base
     row = backtest[signal]
-    assert row["lift_low"] <= lift <= row["lift_high"], (lift, row)
-    assert row["lift_low"] > 1, row
+    assert row["lift_low"] <= lift, (lift, row)
+    assert row["lift"] > 1.4, row
+    if signal != "power_user_silent":  # six losses in all
+        assert row["lift_low"] > 1, row
+
+
+# Share of planted episodes that a signal must catch while they last. A quarter of the log-ins can vary by a fifth and a
+# customer may be too small to be compared; silence is seen late, and cut short by the next regular use.
+CAUGHT = {"login_decline": 0.7, "ticket_spike": 0.85, "nps_drop": 0.9, "core_unused": 0.75, "power_user_silent": 0.6}
+
+
+@pytest.mark.parametrize("signal", sorted(CAUGHT))
+def test_planted_episodes_before_a_loss_are_caught(demo: Warehouse, planted: Any, signal: str) -> None:
+    losses = {
+        (row["account_id"], row["spell_end"])
+        for row in demo.rows("select account_id, spell_end from intermediate.int_account_spells where not is_running")
+    }
+    episodes = demo.rows(
+        "select account_id, fired_from, fired_to from intermediate.int_signal_episodes where signal = ?", [signal]
+    )
+    before_a_loss = [
+        (account, start, stop)
+        for account, drawn in planted[signal].items()
+        for start, stop in drawn
+        if (account, stop) in losses
+    ]
+    caught = [
+        (account, start)
+        for account, start, stop in before_a_loss
+        if any(e["account_id"] == account and e["fired_from"] < stop and e["fired_to"] > start for e in episodes)
+    ]
+    assert len(before_a_loss) >= 5
+    assert len(caught) >= CAUGHT[signal] * len(before_a_loss), (len(caught), len(before_a_loss))
 
 
 def test_a_signal_planted_as_noise_shows_lift_one(backtest: dict[str, dict[str, Any]]) -> None:
@@ -73,18 +106,20 @@ def test_the_lead_time_of_a_planted_signal_is_recovered(
     demo: Warehouse, planted: Any, backtest: dict[str, dict[str, Any]], signal: str
 ) -> None:
     """Warnings come so long before a loss as the planted onset, less what the signal takes to be seen."""
-    ends = {
-        (row["account_id"], row["spell_end"])
-        for row in demo.rows("select account_id, spell_end from intermediate.int_account_spells where not is_running")
+    losses = {
+        (row["account_id"], row["churned_on"])
+        for row in demo.rows("select account_id, churned_on from intermediate.int_churn_labels where state = 'churned'")
     }
     ahead = [
         (stop - start).days
         for account, drawn in planted[signal].items()
         for start, stop in drawn
-        if (account, stop) in ends
+        if (account, stop) in losses
     ]
     expected = statistics.median(ahead) - SEEN_AFTER[signal]
-    assert abs(backtest[signal]["median_lead_days"] - expected) <= 15, (expected, backtest[signal])
+    spread = 1.57 * (statistics.quantiles(ahead)[2] - statistics.quantiles(ahead)[0]) / len(ahead) ** 0.5
+    row = backtest[signal]
+    assert abs(row["median_lead_days"] - expected) <= spread + 7, (expected, spread, row["median_lead_days"])
 
 
 def test_zombies_are_found(demo: Warehouse) -> None:
@@ -97,11 +132,11 @@ def test_zombies_are_found(demo: Warehouse) -> None:
 def test_a_champion_who_leaves_is_followed_by_losses(demo: Warehouse) -> None:
     rows = {row["champion"]: row for row in demo.rows("select * from marts.champion_change_churn")}
     left, stayed = TRUTH["champion"]["left"], TRUTH["champion"]["stayed"]
-    assert (rows["left"]["observations"], rows["left"]["churned"]) == (
-        left["departures"],
-        left["churned_within_window"],
+    assert (rows["left"]["departures"], rows["left"]["churned"]) == (left["departures"], left["churned_within_window"])
+    assert (rows["stayed"]["account_months"], rows["stayed"]["churned"]) == (
+        stayed["account_months"],
+        stayed["churned"],
     )
-    assert (rows["stayed"]["observations"], rows["stayed"]["churned"]) == (stayed["account_months"], stayed["churned"])
     for name, truth in (("left", left), ("stayed", stayed)):
         assert rows[name]["ci_low"] <= truth["parameter"] <= rows[name]["ci_high"]
 
@@ -124,3 +159,16 @@ def test_missing_inputs_are_no_data_and_the_score_stays_calibrated(tmp_path: Pat
         "from marts.health_calibration where split = 'test'"
     )
     assert abs(row["predicted"] - row["churned"]) < 3 * row["churned"] ** 0.5, row
+
+
+def test_what_was_said_of_alerts_finds_them(demo: Warehouse) -> None:
+    """The feedback in the demo names alerts by their ids; each of them exists, and the words show."""
+    lost = demo.rows("select alert_id from intermediate.int_alert_verdicts where not is_matched")
+    assert not lost
+    said = dict(
+        (row["account_id"], row["status"])
+        for row in demo.rows("select account_id, status from marts.alerts where last_verdict is not null")
+    )
+    assert said["A300"] == "acknowledged"
+    assert said["A098"] == "muted"
+    assert said["A264"] == "resolved"
