@@ -20,6 +20,7 @@ Row = dict[str, str]
 SAID_WITH = {
     "survey_responses": {"score": "responded_at", "topic": "responded_at"},
     "offers": {"is_accepted": "decided_at"},
+    "invoices": {"status": "paid_on"},
 }
 
 
@@ -67,7 +68,7 @@ def cut(entity: str, rows: Iterable[Row], day: dt.date) -> list[Row]:
 def _unsaid(entity: str, row: Row, column: str, day: dt.date) -> bool:
     said_with = SAID_WITH.get(entity, {}).get(column)
     if said_with:
-        return not row[said_with] or is_later(entity, said_with, row[said_with], day)
+        return is_later(entity, said_with, row[said_with], day)
     return is_later(entity, column, row[column], day)
 
 
