@@ -52,6 +52,20 @@ EXAMPLES = {
             variables={"reporting_currency": "USD"},
         ),
         Example(
+            name="churnsim_socialnet7",
+            title="ChurnSim socialnet7: 2,442 simulated private customers whose churn follows behaviour",
+            as_of_date="2020-12-01",
+            source_files=("account.parquet", "subscription.parquet", "event_daily.parquet", "event_type.parquet"),
+            file_format="parquet",
+            # the terms of its published reference: who is lost within 30 days of the first of a month
+            variables={
+                "reporting_currency": "USD",
+                "churn_lead_days": 0,
+                "churn_horizon_days": 30,
+                "health_refit_months": 1,
+            },
+        ),
+        Example(
             name="telco",
             title="IBM Telco: 7,043 customers of a telephone and internet provider, for survival by contract length",
             as_of_date="2026-01-01",

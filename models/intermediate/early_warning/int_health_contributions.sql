@@ -22,7 +22,7 @@ final as (
         weights.feature_group,
         features.x,
         weights.centre,
-        coalesce(weights.weight * (features.x - weights.centre) / weights.scale, 0e0) as contribution
+        {{ health_contribution('features.x', 'weights') }} as contribution
     from features
     inner join date_fits on features.grid_date = date_fits.grid_date  -- exactly one
     inner join weights on date_fits.fit = weights.fit and features.feature = weights.feature  -- at most one

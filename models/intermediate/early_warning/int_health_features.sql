@@ -81,7 +81,7 @@ unfolded as (
     {%- endfor %}
     {%- for name, x in {
         'tickets_90': 'ln(1e0 + tickets_90)',
-        'complaints_90': 'cast(complaints_90 as double)',
+        'complaints_90': 'ln(1e0 + complaints_90)',
         'nps': 'nps',
         'csat': 'csat'
     }.items() %}

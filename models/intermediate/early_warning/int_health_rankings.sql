@@ -81,8 +81,7 @@ contributions as (
     select
         trained.grid_date,
         trained.account_id,
-        sum(newest_weights.weight * (features.x - newest_weights.centre) / nullif(newest_weights.scale, 0e0))
-            as log_odds
+        sum({{ health_contribution('features.x', 'newest_weights') }}) as log_odds
     from trained
     inner join features
         on trained.grid_date = features.grid_date and trained.account_id = features.account_id

@@ -31,7 +31,7 @@ final as (
         training.observation,
         training.y,
         features.feature,
-        (features.x - scales.centre) / scales.scale as x,
+        {{ health_standardised('features.x', 'scales') }} as x,
         cast(null as double) as prior,
         cast(null as double) as precision
     from training
@@ -56,10 +56,10 @@ final as (
         feature,
         cast(null as double) as x,
         prior,
-        cast({{ var('health_ridge') }} as double) as precision
+        precision
     from scales
     union all
-    -- the intercept is all but free; without history it is that of a customer like any other
+    -- without history a customer is like any other
     select
         fit,
         cast(null as string) as observation,
@@ -67,7 +67,7 @@ final as (
         'intercept' as feature,
         cast(null as double) as x,
         ln(cast({{ churn }} as double) / (1e0 - cast({{ churn }} as double))) as prior,
-        1e-2 as precision
+        {{ health_precision(of_signal=true) }} as precision
     from fits
 )
 

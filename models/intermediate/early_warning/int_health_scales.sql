@@ -95,6 +95,10 @@ final as (
         known.feature,
         known.feature_group,
         known.prior,
+        case
+            when known.feature_group = 'signals' then {{ health_precision(of_signal=true) }}
+            else {{ health_precision(of_signal=false) }}
+        end as precision,
         case when known.feature_group = 'signals' then coalesce(means.mean, 0e0) else means.mean end as centre,
         case
             when known.feature_group = 'signals' then 1e0
