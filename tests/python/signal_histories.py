@@ -240,7 +240,7 @@ class Author:
                 if self.one_in(4):
                     row["recorded_at"] = self.later(row["left_at"], 1, 5, 40)
             kinds = ["champion", "decision_maker", "power_user", "power_user", "user"]
-            for role in {self.any_of(*kinds) for _ in range(1 if n else 2)}:
+            for role in sorted({self.any_of(*kinds) for _ in range(1 if n else 2)}):
                 begins = start + self.any_of(0, 0, 0, -10, 20, 60) * DAY
                 for _ in range(self.any_of(1, 1, 2)):
                     given = self.add("contact_roles", contact_id=contact_id, role=role, valid_from=begins)

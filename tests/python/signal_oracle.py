@@ -13,7 +13,7 @@ import csv
 import datetime as dt
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -66,6 +66,12 @@ FACTS = {
 }
 ENDS = {"subscriptions": ["valid_to", "notice_given_on"], "contact_roles": ["valid_to"]}
 USAGE = ("usage_events", "usage_daily")
+# What tickets tell only where the base fills in the column.
+TOLD_BY_TICKETS = {
+    "first response": "first_response_at",
+    "complaint flag": "is_complaint",
+    "resolution": "resolved_at",
+}
 
 
 class Unstated:
@@ -86,15 +92,21 @@ class Signal:
     is_above: bool
     threshold: Fraction
     clear: Fraction
+    confirm: int
     hold: int
+    lapses_at: Fraction | None
     window: int
     before: int  # baseline_days
     minimum: Fraction  # minimum_baseline
 
     def fires(self, value: Fraction) -> bool:
+        if self.lapses_at is not None and value >= self.lapses_at:
+            return False
         return value >= self.threshold if self.is_above else value <= self.threshold
 
     def is_over(self, value: Fraction) -> bool:
+        if self.lapses_at is not None and value >= self.lapses_at:
+            return True
         return value < self.clear if self.is_above else value > self.clear
 
 
@@ -139,7 +151,9 @@ def read_signals(path: Path = SIGNALS_CSV) -> dict[str, Signal]:
                 is_above=row["direction"] == "above",
                 threshold=Fraction(row["threshold"]),
                 clear=Fraction(row["clear_threshold"]),
+                confirm=int(row["confirm_days"]),
                 hold=int(row["hold_days"]),
+                lapses_at=Fraction(row["lapses_at"]) if row["lapses_at"] else None,
                 window=int(row["window_days"] or 0),
                 before=int(row["baseline_days"] or 0),
                 minimum=Fraction(row["minimum_baseline"] or 0),
@@ -403,15 +417,15 @@ class SignalOracle:
             day -= DAY
         return day
 
-    def running_rows(self, account_id: str, seen: Seen) -> list[dict[str, Any]]:
-        """The rows of the paid versions in force."""
-        running = {
-            (version.subscription_id, version.start)
-            for version in self.versions_on(seen.day)[account_id]
-            if version.in_force(seen.day)
-        }
+    def version_rows(self, account_id: str, seen: Seen, wanted: Callable[[Version], bool]) -> list[dict[str, Any]]:
+        """The rows of the paid versions wanted."""
+        versions = self.versions_on(seen.day)[account_id]
+        keys = {(version.subscription_id, version.start) for version in versions if wanted(version)}
         rows = seen.rows("subscriptions", account_id)
-        return [row for row in rows if (row["subscription_id"], row["valid_from"]) in running]
+        return [row for row in rows if (row["subscription_id"], row["valid_from"]) in keys]
+
+    def first_paid_on(self, account_id: str, day: dt.date) -> dt.date:
+        return min(version.start for version in self.versions_on(day)[account_id])
 
     # --- the walk through the days ----------------------------------------------------------------------------------
 
@@ -467,6 +481,8 @@ class SignalOracle:
             for account_id, row in seen.of_all(entity):
                 note("usage", account_id)
                 note("life", account_id)
+                if row["use"].contact_id is not None:
+                    note("use by contact", account_id)
                 if row["use"].is_login:
                     note("login", account_id)
                 if row["use"].feature in self.core_features:
@@ -474,8 +490,9 @@ class SignalOracle:
         for account_id, row in seen.of_all("support_tickets"):
             note("tickets", account_id)
             note("life", account_id)
-            if row["first_response_at"] is not None:
-                note("first response", account_id)
+            for kind, column in TOLD_BY_TICKETS.items():
+                if row[column] is not None:
+                    note(kind, account_id)
         for account_id, row in seen.of_all("survey_responses"):
             if row["responded_at"] is not None:
                 note("life", account_id)
@@ -490,6 +507,11 @@ class SignalOracle:
             note("life", account_id)
             if row["milestone"] == "onboarding_completed":
                 note("onboarding", account_id)
+        for account_id, _ in seen.of_all("cancellations"):
+            note("notice", account_id)
+        for account_id, row in seen.of_all("subscriptions"):
+            if row["notice_given_on"] is not None:
+                note("notice", account_id)
         for account_id, row in seen.of_all("invoices"):
             if row.get("due_on") is not None:
                 note("due dates", account_id)
@@ -500,27 +522,34 @@ class SignalOracle:
     def episodes(self) -> list[Episode]:
         """Every stretch of days on which a signal was fired.
 
-        A stretch as a customer starts not fired. Fired from the first day the value fires, until the customer leaves,
-        the value is unknown, or it has been over for hold days: from the first day e on which it was over, if it did
-        not fire on any day up to e + hold (days in between the thresholds do not matter), fired no more on e + hold."""
+        A stretch as a customer starts not fired. Fired from the first day on which the value fires and did on the
+        confirm days before it (of the stretch), until the customer leaves, the value is unknown, or it has been over
+        for hold days: from the first day e on which it was over, if it did not fire on any day up to e + hold (days in
+        between the thresholds do not matter), fired no more on e + hold. At lapses_at a value is over, however bad."""
         found = []
         for account_id, days in sorted(self.customers.items()):
             for name, signal in self.signals.items():
                 readings = self.readings[account_id][name]
                 fired_from: dt.date | None = None
                 over_since: dt.date | None = None
+                fires_since: dt.date | None = None
                 for day in sorted(days):
                     if fired_from is not None and days[day].since == day:  # another stretch has begun
                         left = next(d for d in _after(fired_from) if d not in days or days[d].since == d)
                         found.append(Episode(account_id, name, fired_from, left, "left"))
                         fired_from = None
                     value = readings[day].value
+                    fires = value is not None and signal.fires(value)
+                    if not fires:
+                        fires_since = None
+                    elif fires_since is None or days[day].since == day:
+                        fires_since = day
                     if fired_from is None:
-                        if value is not None and signal.fires(value):
+                        if fires_since is not None and day - fires_since >= signal.confirm * DAY:
                             fired_from, over_since = day, None
                         continue
                     is_cleared = value is None
-                    if value is not None and signal.fires(value):
+                    if fires:
                         over_since = None
                     elif value is not None and signal.is_over(value) and over_since is None:
                         over_since = day
@@ -603,7 +632,7 @@ class SignalOracle:
         account = Account(self.account_rows[account_id], (), versions, rates, self._as_of(day))
         holdings = account.holdings(day)
         largest = min(holdings.items(), key=lambda item: (-item[1].reporting, item[0]))[1].version
-        first_paid = min(version.start for version in versions)
+        first_paid = self.first_paid_on(account_id, day)
         return {
             **row,
             "first_paid_on": first_paid,
@@ -648,21 +677,19 @@ class SignalOracle:
 
     def known_end(self, facts: Facts) -> dt.date | None:
         """The last of the ends known of the subscriptions in force, None where one has none. Of each the first of: the
-        effective dates of cancellations, and, with notice given, no renewal of its own or a cancellation without a
-        date, the end of the contract where it lies ahead, else the next renewal."""
+        effective dates of cancellations; without a date, and with notice given, the end of the term; with no renewal of
+        its own, the end of the contract where one ahead is stated."""
         ends = []
         for row in facts.running:
             found = []
-            must_end = row.get("notice_given_on") is not None or row.get("auto_renews") is False
             for cancellation in facts.cancellations():
                 if cancellation.get("subscription_id") in (None, row["subscription_id"]):
-                    if cancellation.get("effective_on") is None:
-                        must_end = True
-                    else:
-                        found.append(cancellation["effective_on"])
-            if must_end:
-                stated = row.get("contract_end_on")
-                found.append(stated if stated is not None and stated > facts.day else next_renewal(row, facts.day))
+                    found.append(cancellation["effective_on"])
+            if row.get("notice_given_on") is not None:
+                found.append(end_of_term(row, facts.day))
+            stated = row.get("contract_end_on")
+            if row.get("auto_renews") is False and stated is not None and stated > facts.day:
+                found.append(stated)
             ends.append(min(found, default=None))
         return None if None in ends else max(ends)
 
@@ -695,7 +722,14 @@ class SignalOracle:
                     state = "known_end"
                 elif in_horizon:
                     state, churned_on = "churned", in_horizon[0]
-            found.append({"grid_date": day, "account_id": account_id, "state": state, "churned_on": churned_on})
+            found.append(
+                {
+                    "grid_date": day,
+                    "account_id": account_id,
+                    "state": state,
+                    "churned_on": churned_on if state == "churned" else UNSTATED,
+                }
+            )
         return found
 
 
@@ -709,8 +743,12 @@ def _between(first: dt.date, last: dt.date) -> Sequence[dt.date]:
     return [first + n * DAY for n in range((last - first).days + 1)]
 
 
-def next_renewal(row: Row, day: dt.date) -> dt.date:
-    """The first end of a term after a day, terms (else billing intervals) counted from the version's start."""
+def end_of_term(row: Row, day: dt.date) -> dt.date:
+    """The end of the term that runs on a day: the end of the contract where it is stated and lies after the day, else
+    the first end of a term after it, terms (else billing intervals) counted from the version's start."""
+    stated: dt.date | None = row.get("contract_end_on")
+    if stated is not None and stated > day:
+        return stated
     months = row.get("contract_term_months") or row["billing_interval_months"]
     n = 1
     while add_months(row["valid_from"], n * months) <= day:
@@ -739,7 +777,12 @@ class Facts:
 
     @cached_property
     def running(self) -> list[dict[str, Any]]:
-        return self.oracle.running_rows(self.account_id, self.seen)
+        return self.oracle.version_rows(self.account_id, self.seen, lambda version: version.in_force(self.day))
+
+    @cached_property
+    def coming(self) -> list[dict[str, Any]]:
+        """The rows of paid versions known to begin later."""
+        return self.oracle.version_rows(self.account_id, self.seen, lambda version: version.start > self.day)
 
     @cached_property
     def uses(self) -> list[Use]:
@@ -798,13 +841,14 @@ class Facts:
         return Reading(True, Fraction(now, then) - 1, Fraction(then))
 
     def power_user_silent(self, signal: Signal) -> Reading:
-        """Own use counts as a power user's on days on which the contact held that role."""
+        """Those in the role and still there, who have used it themselves on enough days since the role began."""
         gone = {row["contact_id"] for row in self.rows("contacts") if row["left_at"] is not None}
         roles = [row for row in self.rows("contact_roles") if row["role"] == "power_user"]
         silences = []
         for contact in {row["contact_id"] for row in roles if holds(row, self.day)} - gone:
             own = {use.day for use in self.uses if use.contact_id == contact and use.quantity}
-            active = {d for d in own if any(holds(row, d) for row in roles if row["contact_id"] == contact)}
+            began = min(row["valid_from"] for row in roles if row["contact_id"] == contact and holds(row, self.day))
+            active = {d for d in own if d >= began}
             if len(active) >= signal.minimum:
                 silences.append((self.day - max(own)).days - 1)
         return Reading(True, Fraction(max(silences))) if silences else NO_DATA
@@ -828,7 +872,8 @@ class Facts:
         else:
             length = min(b, self.days_as_customer - w)
             usual = Fraction(sum(self.is_within(day, length, w) for day in days) * w, length)
-        return Reading(True, now / max(usual, signal.minimum), usual)
+        compared = max(usual, signal.minimum)
+        return Reading(True, now / compared, compared)
 
     def tickets_stopped(self, signal: Signal) -> Reading:
         if not self.shows("tickets"):
@@ -842,7 +887,7 @@ class Facts:
         return Reading(True, Fraction((self.day - max(days)).days - 1), Fraction(held))
 
     def complaint_open(self, signal: Signal) -> Reading:
-        if not self.shows("tickets"):
+        if not (self.shows("complaint flag") and self.shows("resolution")):
             return NO_DATA
         complaints = [row for row in self.rows("support_tickets") if row["is_complaint"] and row["resolved_at"] is None]
         return Reading(True, Fraction(max(((self.day - row["day:opened_at"]).days for row in complaints), default=0)))
@@ -860,8 +905,8 @@ class Facts:
     # people
 
     def champion_left(self, signal: Signal) -> Reading:
-        """Contacts of either role who left while they held it, or whose role ended while they stayed and held neither
-        on that day, each counted once."""
+        """Contacts of either role who left while they held it (or on the day it ended), or whose role ended while they
+        stayed and held neither on that day, each counted once."""
         roles = [row for row in self.rows("contact_roles") if row["role"] in ("champion", "decision_maker")]
         roles = [row for row in roles if row["valid_from"] <= self.day]
         if not roles:
@@ -871,7 +916,11 @@ class Facts:
         for contact in {row["contact_id"] for row in roles}:
             held = [row for row in roles if row["contact_id"] == contact]
             left_on = left.get(contact)
-            if left_on and self.is_within(left_on, signal.window) and any(holds(row, left_on) for row in held):
+            if (
+                left_on
+                and self.is_within(left_on, signal.window)
+                and any(holds(row, left_on) or row["valid_to"] == left_on for row in held)
+            ):
                 gone.add(contact)
             for row in held:
                 end = row["valid_to"]
@@ -897,7 +946,7 @@ class Facts:
         if len(days) < 2 or not self.is_within(days[-1], signal.window):
             return NO_DATA
         before, latest = (Fraction(sum(scores[day]), len(scores[day])) for day in days[-2:])
-        return Reading(True, latest - before)
+        return Reading(True, latest - before, before)
 
     def nps_detractor(self, signal: Signal) -> Reading:
         scores = self.scores("nps")
@@ -933,13 +982,16 @@ class Facts:
         return Reading(True, Fraction((self.day - last).days - 1))
 
     def email_disengaged(self, signal: Signal) -> Reading:
+        """An e-mail that has not been opened by the end of so many days after the day it was sent counts from the next
+        day on. A click opens it too."""
         sent = [row for row in self.rows("messages") if row["channel"] == "email"]
         within = [row for row in sent if self.is_within(row["day:sent_at"], signal.window)]
         if not within:
             return NO_DATA
-        last_opened = max((row["sent_at"] for row in sent if row["opened_at"] is not None), default=dt.datetime.min)
-        unread = [row for row in within if row["opened_at"] is None and row["sent_at"] > last_opened]
-        counted = [row for row in unread if (self.day - row["day:sent_at"]).days >= signal.before]
+        opened = [row for row in sent if row["opened_at"] is not None or row["clicked_at"] is not None]
+        last_opened = max((row["sent_at"] for row in opened), default=dt.datetime.min)
+        unread = [row for row in within if row not in opened and row["sent_at"] > last_opened]
+        counted = [row for row in unread if (self.day - row["day:sent_at"]).days > signal.before]
         return Reading(True, Fraction(len(counted)))
 
     def newsletter_unsubscribed(self, signal: Signal) -> Reading:
@@ -951,31 +1003,50 @@ class Facts:
     # contract
 
     def contract_ending(self, signal: Signal) -> Reading:
-        """Of the subscriptions in force; a customer without contract has no data."""
-        ends = [row["contract_end_on"] for row in self.running if row.get("contract_end_on") is not None]
-        if not ends and all(row.get("auto_renews") is None for row in self.running):
+        """Of the subscriptions in force or signed to begin; the term that is over says nothing any more. A customer
+        without contract has no data."""
+        if self.customer.relationship != "contract":
             return NO_DATA
-        if not ends or not all(row.get("auto_renews") is False for row in self.running):
+        rows = self.running + self.coming
+        ends = [row["contract_end_on"] for row in rows if row.get("contract_end_on") is not None]
+        if not ends and all(row.get("auto_renews") is None for row in rows):
+            return NO_DATA
+        if not ends or max(ends) <= self.day or not all(row.get("auto_renews") is False for row in rows):
             return Reading(True, None)
         return Reading(True, Fraction((max(ends) - self.day).days))
 
     def cancellations(self) -> list[dict[str, Any]]:
-        """Those requested in the paid spell that runs, and not over yet."""
-        if self.customer.relationship != "contract":
-            return []
-        start = self.oracle.spell_start(self.account_id, self.day)
-        return [
-            row
-            for row in self.rows("cancellations")
-            if row["requested_on"] >= start and (row.get("effective_on") is None or row["effective_on"] > self.day)
-        ]
+        """Those of a subscription in force that have a day ahead; without one, that were requested in the spell that
+        runs and in a term that is not over. A day that has passed without an end was taken back."""
+        found = []
+        for row in self.rows("cancellations"):
+            end = row.get("effective_on")
+            if row.get("subscription_id") not in (None, *(own["subscription_id"] for own in self.running)):
+                continue
+            if end is None and self.running and row["requested_on"] >= self.spell_start:
+                end = max((end_of_term(own, row["requested_on"]) for own in self.requested_of(row)), default=None)
+            if end is not None and end > self.day:
+                found.append(Kept(row, effective_on=end))
+        return found
+
+    @cached_property
+    def spell_start(self) -> dt.date:
+        return self.oracle.spell_start(self.account_id, self.day)
+
+    def requested_of(self, cancellation: Row) -> list[dict[str, Any]]:
+        """The versions that were in force on the day of a cancellation and that it is of."""
+        day, subject = cancellation["requested_on"], cancellation.get("subscription_id")
+        rows = self.oracle.version_rows(self.account_id, self.seen, lambda version: version.in_force(day))
+        return [row for row in rows if subject in (None, row["subscription_id"])]
 
     def cancelled_running(self, signal: Signal) -> Reading:
-        """Notice of a version in force; a customer without contract has no data."""
-        if self.customer.relationship != "contract":
+        """Notice of a version in force, or a cancellation requested in the paid spell that runs. No data before anybody
+        has ever cancelled or given notice; a customer without contract has none."""
+        if self.customer.relationship != "contract" or not self.shows("notice"):
             return NO_DATA
         has_notice = any(row.get("notice_given_on") is not None for row in self.running)
-        return Reading(True, Fraction(int(has_notice or bool(self.cancellations()))))
+        is_cancelled = any(row["requested_on"] >= self.spell_start for row in self.cancellations())
+        return Reading(True, Fraction(int(has_notice or is_cancelled)))
 
     def payment_failed(self, signal: Signal) -> Reading:
         if not self.shows("due dates"):
@@ -990,13 +1061,15 @@ class Facts:
     # onboarding
 
     def onboarding_incomplete(self, signal: Signal) -> Reading:
-        """Since the stretch as a customer began; its first window days are numbered 0 to window - 1."""
-        if not self.model_shows("onboarding"):
+        """Since the first paid day, as known; the first window days are numbered 0 to window - 1. Under contract only;
+        who returns is not new."""
+        if self.customer.relationship != "contract" or not self.model_shows("onboarding"):
             return NO_DATA
+        days = (self.day - self.oracle.first_paid_on(self.account_id, self.day)).days
         is_done = any(row["milestone"] == "onboarding_completed" for row in self.rows("milestones"))
-        if is_done or self.days_as_customer >= signal.window:
+        if is_done or days >= signal.window:
             return Reading(True, None)
-        return Reading(True, Fraction(self.days_as_customer))
+        return Reading(True, Fraction(days))
 
     # windows of the score
 
@@ -1013,9 +1086,14 @@ class Facts:
                 "feature": "all",
                 "quantity_28": sum((use.quantity for use in now), Fraction(0)),
                 "quantity_prev_28": sum((use.quantity for use in then), Fraction(0)),
-                "users_28": len({use.contact_id for use in now if use.contact_id is not None and use.quantity}),
+                "users_28": self._users([use for use in now if use.quantity]),
             }
         ]
+
+    def _users(self, uses: list[Use]) -> int | None:
+        """Persons; null where use was recorded, but of nobody, or never is by person."""
+        users = {use.contact_id for use in uses} - {None}
+        return len(users) if users or (not uses and self.model_shows("use by contact")) else None
 
     def service_window(self) -> dict[str, Any]:
         """Tickets and complaints of 90 days (null: the base shows none), the last NPS of 180, the mean CSAT of 90."""
@@ -1028,7 +1106,7 @@ class Facts:
             "grid_date": self.day,
             "account_id": self.account_id,
             "tickets_90": len(tickets) if has_tickets else None,
-            "complaints_90": sum(bool(row["is_complaint"]) for row in tickets) if has_tickets else None,
+            "complaints_90": sum(bool(t["is_complaint"]) for t in tickets) if self.shows("complaint flag") else None,
             "nps": Fraction(sum(latest), len(latest)) if latest else None,
             "csat": Fraction(sum(csat), len(csat)) if csat else None,
         }
