@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle import DAY, Options
-from signal_oracle import ENDS, ENTITIES, FACTS, known_at
+from signal_oracle import ENDS, ENTITIES, FACTS, known_at, without
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -125,7 +125,7 @@ class Author:
         if number % 15 == 7:
             row["is_test"] = True
         if number % 15 == 9:  # its account is told of only after it has begun
-            row["recorded_at"] = self.moment(start + 25 * DAY)
+            row["recorded_at"] = self.moment(start + self.any_of(25, 120, 240) * DAY)
         sources = [account_id]
         if number % 15 == 11:  # part of what it did stands under an account that was merged into it
             sources.append(self.add("accounts", account_id=f"{account_id}m", business_model=model)["account_id"])
@@ -235,6 +235,9 @@ class Author:
             row = self.add("contacts", contact_id=contact_id, account_id=self.any_of(*sources), created_at=created)
             if self.one_in(9):
                 row["created_at"] = None
+            if self.one_in(8):  # taken out of the records, long after
+                told = self.moment(start + self.any_of(100, 200, 300) * DAY)
+                self.add("contacts", **{**row, "is_deleted": True, "recorded_at": told})
             if self.one_in(2.5):
                 row["left_at"] = self.moment(start + self.random.randrange(30, 400) * DAY)
                 if self.one_in(4):
@@ -423,6 +426,8 @@ class Author:
             )
             if not self.one_in(5):
                 row["paid_on"] = max(day, (due or day) + self.any_of(-5, 0, 1, 13, 14, 15, 16, 46, 80) * DAY)
+                if self.one_in(3):
+                    row["status"] = "paid"
             elif self.one_in(2):  # the status says what no date says, from when it was told on
                 told = self.moment(day + self.any_of(20, 30, 60) * DAY)
                 self.add("invoices", **{**row, "status": self.any_of("paid", "void", "failed"), "recorded_at": told})
@@ -471,13 +476,69 @@ class Author:
         while day < LAST_DAY:
             rate = Decimal(90 + n % 9).scaleb(-2)
             row = self.add("fx_rates", currency="USD", quote_currency="EUR", rate_on=day, rate=rate)
-            if n % 7 == 0:
+            if n % 3 == 0:
                 told = dt.datetime.combine(day + 40 * DAY, dt.time(12))
                 self.add("fx_rates", **{**row, "rate": rate + Decimal("0.005"), "recorded_at": told})
             day, n = day + 5 * DAY, n + 1
         for feature in (*CORE, *SECONDARY, "login"):
             self.add("features", feature=feature, is_core=feature in CORE)
         self.rows["features"][-2]["is_core"] = None
+
+    def met_before(self) -> None:
+        """Accounts of one thing each, of what other draws have met once and these may miss."""
+        start = dt.date(2024, 6, 1)
+
+        def of(name: str, *entities: tuple[str, dict[str, Any]], contract: bool = True, **account: Any) -> None:
+            self.add(
+                "accounts", **{"account_id": name, "business_model": "b2b_contract", "acquired_on": start, **account}
+            )
+            plain = {"valid_from": start, "amount": 100, "currency": "EUR", "billing_interval_months": 1}
+            if contract:
+                entities = (("subscriptions", {}), *entities)
+            for n, (entity, row) in enumerate(entities):
+                key = {
+                    column: f"{name}{n}"
+                    for column in ENTITIES[entity][0]
+                    if column.endswith("_id") and column != "account_id" and column not in row
+                }
+                given = {**(plain if entity == "subscriptions" else {}), **key, **row}
+                self.add(entity, **(given if entity == "contact_roles" else {"account_id": name, **given}))
+
+        def day(month: int, of_month: int, year: int = 2024) -> dt.date:
+            return dt.date(year, month, of_month)
+
+        def noon(month: int, of_month: int, year: int = 2024) -> dt.datetime:
+            return dt.datetime(year, month, of_month, 12)
+
+        of("N_told_late", recorded_at=noon(9, 15))
+        of("N_half_seats", ("subscriptions", {"quantity": Decimal("2.5")}), contract=False)
+        of("N_few_seats", ("subscriptions", {"quantity": Decimal("0.4")}), contract=False)
+        of("N_seats_of_two", ("subscriptions", {"quantity": 2, "plan": "large"}))
+        order = ("orders", {"ordered_at": noon(6, 1), "amount": 10, "currency": "EUR"})
+        over = {"valid_from": day(7, 1), "valid_to": day(8, 1), "recorded_at": noon(9, 10)}
+        of("N_contract_told_when_over", order, ("subscriptions", over), contract=False)
+        of("N_buyer", order, contract=False)
+        of("N_buyer_then_contract", order, ("subscriptions", {"valid_from": day(1, 1, 2025)}), contract=False)
+        sent = [
+            ("messages", {"channel": "email", "sent_at": noon(7, n), "message_id": f"N_mail{n}"}) for n in range(1, 7)
+        ]
+        read = {**sent[5][1], "opened_at": noon(7, 8)}
+        sent[5] = ("messages", read)
+        gone = ("messages", {**read, "is_deleted": True, "recorded_at": noon(9, 1)})
+        of("N_opened_mail_deleted", *sent, gone)
+        agreed = {"subscription_id": "N_agreed", "contract_term_months": 12}
+        asked = ("cancellations", {"requested_on": day(9, 15)})
+        again = ("subscriptions", {**agreed, "amount": 90, "valid_from": day(10, 1)})
+        of("N_price_after_cancelling", ("subscriptions", agreed), again, asked, contract=False)
+        stated = {"contract_term_months": 12, "contract_end_on": day(12, 1), "auto_renews": True}
+        of("N_cancelled_to_stated_end", ("subscriptions", stated), asked, contract=False)
+        of("N_cancelled_undated", asked)
+        contact = {"contact_id": "N_champion", "created_at": noon(5, 1), "left_at": noon(8, 10)}
+        role = ("contact_roles", {"contact_id": "N_champion", "role": "champion", "valid_from": start})
+        deleted = ("contacts", {**contact, "is_deleted": True, "recorded_at": noon(12, 1)})
+        of("N_contact_deleted", ("contacts", contact), role, deleted)
+        paid = {"issued_on": day(7, 18), "due_on": day(8, 1), "paid_on": day(10, 1), "amount": 50, "currency": "EUR"}
+        of("N_paid_late", ("invoices", {**paid, "status": "paid"}))
 
     def later_told(self, entity: str, row: dict[str, Any]) -> None:
         """The row became known some time after it should have."""
@@ -556,6 +617,7 @@ def generate(accounts: int = 60, seed: int = 4) -> Rows:
     for number in range(accounts):
         author.account(number)
     author.second_thoughts()
+    author.met_before()
     rows = author.rows
     for entity, (key, _, _) in ENTITIES.items():
         rows[entity] = _without_ties(rows[entity], key, entity)
@@ -619,7 +681,7 @@ def cut(rows: Rows, options: Options) -> Rows:
     """What an export on the as-of date of the options would have held."""
     return {
         entity: [
-            {**row, **dict.fromkeys(later_facts(entity, row, options))}
+            {**row, **without(row, later_facts(entity, row, options))}
             for row in found
             if is_known(entity, row, options)
         ]
@@ -640,10 +702,12 @@ def scrambled(rows: Rows, options: Options, seed: int = 5) -> Rows:
                 found[entity].append(row)
                 continue
             if not is_known(entity, row, options):
-                if chance.random() < 0.3:
+                if chance.random() < 0.3 and entity != "fx_rates":  # without a rate there would be no build
                     continue
                 row = _disturbed(entity, row, chance)
-            for column in later_facts(entity, row, options):
+            later = later_facts(entity, row, options)
+            row |= {column: value for column, value in without(row, later).items() if column not in later}
+            for column in later:
                 value = row[column]
                 row[column] = chance.choice([None, value + 3 * DAY, value + 40 * DAY])
             found[entity].append(row)
@@ -669,4 +733,6 @@ def _disturbed(entity: str, row: dict[str, Any], chance: random.Random) -> dict[
         "is_deleted": [True, False],
     }
     columns = [column for column in values if column in COLUMNS[entity]]
+    if entity == "fx_rates":
+        columns.remove("is_deleted")
     return {**row, **{column: chance.choice(values[column]) for column in columns}}

@@ -165,6 +165,14 @@ def read_signals(path: Path = SIGNALS_CSV) -> dict[str, Signal]:
 # --- what is visible on a day --------------------------------------------------------------------------------------
 
 
+def without(row: Row, facts: Iterable[str]) -> dict[str, Any]:
+    """What a row says before these facts have happened: nothing, and a status of paid is one with its day."""
+    hidden: dict[str, Any] = dict.fromkeys(facts)
+    if "paid_on" in hidden and row.get("status") == "paid":
+        hidden["status"] = "open"
+    return hidden
+
+
 class Kept(dict[str, Any]):
     """A row whose columns that were not given are None."""
 
@@ -187,7 +195,7 @@ class Told:
         """The row without the facts that had not happened by then."""
         hidden = tuple(column for column, seen_from in self.facts if seen_from > day)
         if hidden not in self._shown:
-            self._shown[hidden] = Kept(self.row, **dict.fromkeys(hidden))
+            self._shown[hidden] = Kept(self.row, **without(self.row, hidden))
         return self._shown[hidden]
 
 
@@ -608,7 +616,8 @@ class SignalOracle:
 
     def _customer_date(self, facts: Facts) -> dict[str, Any]:
         """One row of int_customer_dates. Plan and intervals are those of the subscription with the largest MRR (tie:
-        the lowest id), as everywhere."""
+        the lowest id), as everywhere. Tenure counts from the first paid day; without a contract from the first day as
+        a customer."""
         day, account_id, customer = facts.day, facts.account_id, facts.customer
         row: dict[str, Any] = {
             "grid_date": day,
@@ -621,12 +630,11 @@ class SignalOracle:
             "customer_since": customer.since,
         }
         if customer.relationship == "no_contract":
-            first = min(order["day:ordered_at"] for order in facts.rows("orders"))
             names = (
                 "first_paid_on", "mrr", "billing_interval_months", "contract_term_months", "discount_share", "seats",
                 "plan", "known_end_on",
             )  # fmt: skip
-            return {**row, **dict.fromkeys(names), "tenure_days": (day - first).days}
+            return {**row, **dict.fromkeys(names), "tenure_days": (day - customer.since).days}
         versions = self.versions_on(day)[account_id]
         rates = Rates(self.inputs.get("fx_rates", ()), self._as_of(day))
         account = Account(self.account_rows[account_id], (), versions, rates, self._as_of(day))
