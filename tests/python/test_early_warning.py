@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import statistics
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
-from project import Warehouse
+from project import Warehouse, dbt
 from test_demo import TRUTH
 from test_scenarios import build, demo_files
 
@@ -139,6 +141,37 @@ def test_a_champion_who_leaves_is_followed_by_losses(demo: Warehouse) -> None:
     )
     for name, truth in (("left", left), ("stayed", stayed)):
         assert rows[name]["ci_low"] <= truth["parameter"] <= rows[name]["ci_high"]
+
+
+@pytest.mark.slow
+def test_permuted_labels_teach_nothing(tmp_path: Path, demo: Warehouse) -> None:
+    """With the losses of each date dealt out anew among its customers, the score ranks them at random."""
+    database = Path(shutil.copy(demo.database, tmp_path / "bestand.duckdb"))
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(
+            """
+            create temp table dealt as
+            with judged as (
+                select grid_date, account_id, state, churned_on,
+                    row_number() over (partition by grid_date order by account_id) as place,
+                    row_number() over (partition by grid_date order by md5('dealt' || account_id || grid_date)) as draw
+                from intermediate.int_churn_labels
+                where state in ('churned', 'stayed')
+            )
+            select one.grid_date, one.account_id, other.state, other.churned_on
+            from judged as one
+            inner join judged as other on one.grid_date = other.grid_date and one.place = other.draw
+            """
+        )
+        connection.execute(
+            "update intermediate.int_churn_labels as labels set state = dealt.state, churned_on = dealt.churned_on "
+            "from dealt where labels.grid_date = dealt.grid_date and labels.account_id = dealt.account_id"
+        )
+    selected = ("--select", "int_churn_labels+", "--exclude", "int_churn_labels")
+    warehouse = dbt(tmp_path, "run", *selected, database=database)
+    assert warehouse.success, warehouse.messages()
+    auc = "select auc from marts.health_backtest where as_of_date = 'all' and split = 'test' and ranking = 'health'"
+    assert abs(warehouse.value(auc) - 0.5) <= 0.05
 
 
 @pytest.mark.slow

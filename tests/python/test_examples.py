@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import health_reference
+import numpy as np
 import pytest
 import yaml
 from bestand import examples
@@ -25,6 +27,10 @@ SCORES = SHARED_DATA / "cdnow" / "bgnbd_reference_scores.csv"
 needs_crm5 = pytest.mark.skipif(
     not (CRM5 / "event_daily.parquet").is_file(),
     reason="ChurnSim crm5 is not beside the repository (../shared/data/churnsim_crm5): its example is not tested",
+)
+needs_socialnet7 = pytest.mark.skipif(
+    not (SHARED_DATA / "churnsim_socialnet7" / "event_daily.parquet").is_file(),
+    reason="ChurnSim socialnet7 is not beside the repository (../shared/data/churnsim_socialnet7): not tested",
 )
 needs_scores = pytest.mark.skipif(
     not SCORES.is_file(),
@@ -480,3 +486,44 @@ def test_cdnow_input_is_accounted_for(cdnow_build: Warehouse) -> None:
     lines = cdnow_purchases()
     known = sum(day < CDNOW_DAY for _, day, _ in lines)
     assert accounting(cdnow_build) == {"accounts": (2357, 2357, 0), "orders": (6919, known, 6919 - known)}
+
+
+# --- the health score on two simulated bases -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def socialnet7(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """ChurnSim socialnet7 as far as the score needs it."""
+    variables = dict(prepared("churnsim_socialnet7", tmp_path_factory).variables)
+    folder, as_of = Path(variables.pop("crm_files")), variables.pop("as_of_date")
+    variables.pop("crm_source")
+    work = tmp_path_factory.mktemp("churnsim_socialnet7_build")
+    warehouse = build_files(work, folder, as_of, select="+health_backtest", **variables)
+    assert warehouse.success, warehouse.messages()
+    return warehouse
+
+
+def assert_not_behind(comparison: health_reference.Comparison) -> None:
+    """Over draws of accounts, the better of the two references is not surely better."""
+    differences = comparison.behind(comparison.better_reference())
+    assert np.quantile(differences, 0.975) >= 0, (comparison.auc("score"), comparison.better_reference(), differences)
+
+
+@needs_socialnet7
+def test_the_score_on_socialnet7_is_as_good_as_the_reference(socialnet7: Warehouse) -> None:
+    """A base whose churn follows behaviour: the very observations of the published reference, and its AUC."""
+    comparison = health_reference.compare(socialnet7, dt.date(2020, 8, 1), dt.date(2020, 11, 1))
+    assert (len(comparison.churned), comparison.churned.sum()) == (6752, 111)
+    assert comparison.auc("score") > 0.70  # published: .723 [.663, .776]
+    assert comparison.brier("score") < comparison.base_brier()
+    assert comparison.lift("score") > 4
+    assert_not_behind(comparison)
+
+
+@needs_crm5
+def test_the_score_on_crm5_is_not_behind_the_reference(crm5_build: Warehouse) -> None:
+    """A base that mostly churns at random: barely better than the base rate, as it should be."""
+    comparison = health_reference.compare(crm5_build, dt.date(2023, 5, 1), dt.date(2023, 9, 1))
+    assert 0.519 < comparison.auc("score") < 0.706  # the interval of the published .618
+    assert comparison.brier("score") < 1.03 * comparison.base_brier()
+    assert_not_behind(comparison)
