@@ -5,7 +5,7 @@
   Signals that the score leaves out: whoever is known to leave is not scored but reported as leaving, and no_purchase speaks of
   customers without contract.
 #}
-{% macro signals_not_scored() %}{{ return(['cancelled_running', 'contract_ending', 'no_purchase']) }}{% endmacro %}
+{% macro signals_not_scored() -%} ('cancelled_running', 'contract_ending', 'no_purchase') {%- endmacro %}
 
 {# How a feature made of a signal or a product feature begins, up to its colon; any other is its own kind. #}
 {% macro feature_kind(feature) -%} split_part({{ feature }}, ':', 1) {%- endmacro %}

@@ -47,7 +47,5 @@
 {%- endmacro %}
 
 {% macro duckdb__json_object_of(name, value) -%}
-    concat('{', string_agg(
-        concat(cast(to_json({{ name }}) as string), ':', cast(to_json({{ value }}) as string)), ',' order by {{ name }}
-    ), '}')
+    cast(to_json(map_from_entries(list(row({{ name }}, {{ value }}) order by {{ name }}))) as string)
 {%- endmacro %}

@@ -17,5 +17,7 @@ from {{ ref('account_health') }} as account_health
 left join summed on account_health.account_id = summed.account_id  -- at most one
 where
     (account_health.band <> 'leaving')
-    <> coalesce(abs(account_health.intercept + coalesce(summed.contribution, 0e0) - account_health.log_odds) < 1e-9, false)
+    <> coalesce(
+        abs(account_health.intercept + coalesce(summed.contribution, 0e0) - account_health.log_odds) < 1e-9, false
+    )
     or (account_health.band = 'leaving' and summed.account_id is not null)

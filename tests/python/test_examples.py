@@ -23,13 +23,14 @@ from bestand import examples
 from project import ROOT, SHARED_DATA, Warehouse, build_files
 
 CRM5 = SHARED_DATA / "churnsim_crm5"
+SOCIALNET7 = SHARED_DATA / "churnsim_socialnet7"
 SCORES = SHARED_DATA / "cdnow" / "bgnbd_reference_scores.csv"
 needs_crm5 = pytest.mark.skipif(
     not (CRM5 / "event_daily.parquet").is_file(),
     reason="ChurnSim crm5 is not beside the repository (../shared/data/churnsim_crm5): its example is not tested",
 )
 needs_socialnet7 = pytest.mark.skipif(
-    not (SHARED_DATA / "churnsim_socialnet7" / "event_daily.parquet").is_file(),
+    not (SOCIALNET7 / "event_daily.parquet").is_file(),
     reason="ChurnSim socialnet7 is not beside the repository (../shared/data/churnsim_socialnet7): not tested",
 )
 needs_scores = pytest.mark.skipif(
@@ -70,6 +71,11 @@ def crm5(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 
 @pytest.fixture(scope="session")
+def socialnet7(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepared("churnsim_socialnet7", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
 def telco(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return prepared("telco", tmp_path_factory)
 
@@ -107,9 +113,17 @@ def contract() -> dict[str, Any]:
     return yaml.safe_load(match[1])
 
 
-@pytest.mark.parametrize("name", [pytest.param("churnsim_crm5", marks=needs_crm5), "telco", "cdnow"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("churnsim_crm5", marks=needs_crm5),
+        pytest.param("churnsim_socialnet7", marks=needs_socialnet7),
+        "telco",
+        "cdnow",
+    ],
+)
 def test_files_fit_the_contract(name: str, request: pytest.FixtureRequest) -> None:
-    example: Prepared = request.getfixturevalue("crm5" if name == "churnsim_crm5" else name)
+    example: Prepared = request.getfixturevalue(name.removeprefix("churnsim_"))
     entities = contract()
     written = {path.stem for path in example.folder.iterdir()}
     assert written == set(examples.EXAMPLES[name].queries)
@@ -143,7 +157,9 @@ def test_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(examples.ExampleError, match=r"needs account\.parquet, .* in .*nowhere: examples/churnsim_crm5"):
         examples.prepare("churnsim_crm5", tmp_path / "a", tmp_path / "nowhere")
     assert not (tmp_path / "a").exists()
-    with pytest.raises(examples.ExampleError, match="no example 'telko'; there are churnsim_crm5, telco, cdnow"):
+    with pytest.raises(
+        examples.ExampleError, match="no example 'telko'; there are churnsim_crm5, churnsim_socialnet7, telco, cdnow"
+    ):
         examples.prepare("telko", tmp_path / "a")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(examples.ExampleError, match="pip install lifetimes"):
@@ -285,6 +301,15 @@ def accounting(warehouse: Warehouse) -> dict[str, tuple[int, int, int]]:
     for row in rows:
         assert row["rows_quarantined"] == row["rows_superseded"] == row["rows_rejected_by_reader"] == 0, row
     return {row["entity"]: (row["rows_read"], row["rows_accepted"], row["rows_not_yet_known"]) for row in rows}
+
+
+# --- ChurnSim socialnet7 ---------------------------------------------------------------------------------------------
+
+
+@needs_socialnet7
+def test_socialnet7_mapping_loses_nothing(socialnet7: Prepared) -> None:
+    assert socialnet7.rows("select count(*), sum(amount) from {subscriptions}") == [(15086, Decimal(150860))]
+    assert socialnet7.rows("select count(*) from {usage_daily}") == [(1470866,)]
 
 
 # --- IBM Telco -------------------------------------------------------------------------------------------------------
@@ -492,13 +517,13 @@ def test_cdnow_input_is_accounted_for(cdnow_build: Warehouse) -> None:
 
 
 @pytest.fixture(scope="session")
-def socialnet7(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+def socialnet7_build(socialnet7: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """ChurnSim socialnet7 as far as the score needs it."""
-    variables = dict(prepared("churnsim_socialnet7", tmp_path_factory).variables)
-    folder, as_of = Path(variables.pop("crm_files")), variables.pop("as_of_date")
-    variables.pop("crm_source")
+    variables = {key: value for key, value in socialnet7.variables.items() if key not in ("crm_source", "crm_files")}
     work = tmp_path_factory.mktemp("churnsim_socialnet7_build")
-    warehouse = build_files(work, folder, as_of, select="+health_backtest", **variables)
+    warehouse = build_files(
+        work, socialnet7.folder, variables.pop("as_of_date"), select="+health_backtest", **variables
+    )
     assert warehouse.success, warehouse.messages()
     return warehouse
 
@@ -510,9 +535,9 @@ def assert_not_behind(comparison: health_reference.Comparison) -> None:
 
 
 @needs_socialnet7
-def test_the_score_on_socialnet7_is_as_good_as_the_reference(socialnet7: Warehouse) -> None:
+def test_the_score_on_socialnet7_is_as_good_as_the_reference(socialnet7_build: Warehouse) -> None:
     """A base whose churn follows behaviour: the very observations of the published reference, and its AUC."""
-    comparison = health_reference.compare(socialnet7, dt.date(2020, 8, 1), dt.date(2020, 11, 1))
+    comparison = health_reference.compare(socialnet7_build, dt.date(2020, 8, 1), dt.date(2020, 11, 1))
     assert (len(comparison.churned), comparison.churned.sum()) == (6752, 111)
     assert comparison.auc("score") > 0.70  # published: .723 [.663, .776]
     assert comparison.brier("score") < comparison.base_brier()

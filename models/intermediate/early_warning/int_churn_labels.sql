@@ -33,7 +33,6 @@ believed as (
             asked.account_id = spells.account_id
             and asked.horizon_ends_on >= spells.known_from
             and asked.horizon_ends_on < spells.known_to
-            and asked.horizon_ends_on >= spells.spell_start
     where asked.horizon_ends_on <= {{ as_of_date() }}
 ),
 

@@ -15,7 +15,7 @@ customers as (
 
 states as (
     select * from {{ ref('int_signal_states') }}
-    where has_data and signal not in ('{{ signals_not_scored() | join("', '") }}')
+    where has_data and signal not in {{ signals_not_scored() }}
 ),
 
 usage_windows as (

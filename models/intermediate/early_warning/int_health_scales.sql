@@ -37,7 +37,7 @@ known as (
         signals.prior_weight as prior
     from fits
     cross join signals
-    where signals.signal not in ('{{ signals_not_scored() | join("', '") }}')
+    where signals.signal not in {{ signals_not_scored() }}
     union all
     select
         fits.fit,

@@ -43,7 +43,8 @@ judged as (
         scores.contribution_{{ name }},
         {%- endfor %}
         covered.data_coverage,
-        customers.known_end_on is not null and customers.known_end_on <= {{ horizon_end('customers.grid_date') }} as is_leaving
+        customers.known_end_on is not null
+        and customers.known_end_on <= {{ horizon_end('customers.grid_date') }} as is_leaving
     from customers
     inner join scores  -- exactly one
         on customers.grid_date = scores.grid_date and customers.account_id = scores.account_id

@@ -31,7 +31,9 @@ drawn as (
     select
         fit,
         draw,
-        sum(count(*)) over (partition by fit order by draw rows between unbounded preceding and current row) as rows_so_far
+        sum(count(*)) over (
+            partition by fit order by draw rows between unbounded preceding and current row
+        ) as rows_so_far
     from matured
     group by fit, draw
 ),

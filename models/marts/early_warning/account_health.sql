@@ -37,7 +37,7 @@ final as (
         states.churn_probability,
         states.health_score,
         states.band,
-        states.health_score - before.health_score as delta_30d,
+        states.health_score - earlier.health_score as delta_30d,
         states.log_odds,
         states.intercept,
         {%- for name in groups %}
@@ -56,8 +56,8 @@ final as (
         states.trained_through,
         states.model_status
     from states
-    left join states as before  -- at most one
-        on states.account_id = before.account_id and before.is_delta
+    left join states as earlier  -- at most one
+        on states.account_id = earlier.account_id and earlier.is_delta
     left join told on states.account_id = told.account_id  -- at most one
     left join values_of_accounts on states.account_id = values_of_accounts.account_id  -- at most one
     where states.is_as_of

@@ -13,7 +13,7 @@ final as (
         states.churn_probability,
         states.health_score,
         states.band,
-        states.health_score - before.health_score as delta_previous_month,
+        states.health_score - earlier.health_score as delta_previous_month,
         states.log_odds,
         states.intercept,
         {%- for name in groups %}
@@ -26,8 +26,8 @@ final as (
         states.trained_through,
         states.model_status
     from states
-    left join states as before  -- at most one
-        on states.account_id = before.account_id and before.grid_date = {{ add_months('states.grid_date', -1) }}
+    left join states as earlier  -- at most one
+        on states.account_id = earlier.account_id and earlier.grid_date = {{ add_months('states.grid_date', -1) }}
 )
 
 select * from final
