@@ -510,7 +510,7 @@ class Author:
         def noon(month: int, of_month: int, year: int = 2024) -> dt.datetime:
             return dt.datetime(year, month, of_month, 12)
 
-        of("N_told_late", recorded_at=noon(9, 15))
+        of("N_told_late", recorded_at=noon(3, 15, 2025))
         of("N_half_seats", ("subscriptions", {"quantity": Decimal("2.5")}), contract=False)
         of("N_few_seats", ("subscriptions", {"quantity": Decimal("0.4")}), contract=False)
         of("N_seats_of_two", ("subscriptions", {"quantity": 2, "plan": "large"}))
@@ -518,7 +518,7 @@ class Author:
         over = {"valid_from": day(7, 1), "valid_to": day(8, 1), "recorded_at": noon(9, 10)}
         of("N_contract_told_when_over", order, ("subscriptions", over), contract=False)
         of("N_buyer", order, contract=False)
-        of("N_buyer_then_contract", order, ("subscriptions", {"valid_from": day(1, 1, 2025)}), contract=False)
+        of("N_buyer_then_contract", order, ("subscriptions", {"valid_from": day(3, 1, 2025)}), contract=False)
         sent = [
             ("messages", {"channel": "email", "sent_at": noon(7, n), "message_id": f"N_mail{n}"}) for n in range(1, 7)
         ]
@@ -535,7 +535,7 @@ class Author:
         of("N_cancelled_undated", asked)
         contact = {"contact_id": "N_champion", "created_at": noon(5, 1), "left_at": noon(8, 10)}
         role = ("contact_roles", {"contact_id": "N_champion", "role": "champion", "valid_from": start})
-        deleted = ("contacts", {**contact, "is_deleted": True, "recorded_at": noon(12, 1)})
+        deleted = ("contacts", {**contact, "is_deleted": True, "recorded_at": noon(3, 1, 2025)})
         of("N_contact_deleted", ("contacts", contact), role, deleted)
         paid = {"issued_on": day(7, 18), "due_on": day(8, 1), "paid_on": day(10, 1), "amount": 50, "currency": "EUR"}
         of("N_paid_late", ("invoices", {**paid, "status": "paid"}))
