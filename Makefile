@@ -12,7 +12,7 @@ TEST_DEMO := .cache/test-demo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install build test test-fast test-all lint format mutation bench-clv lock generate demo-data docs clean
+.PHONY: help install build test test-fast test-all lint format mutation bench-clv bench-health lock generate demo-data docs clean
 
 help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -74,6 +74,9 @@ mutation: $(INSTALLED)  ## Ask the tests about small mistakes in the core SQL (s
 
 bench-clv: $(INSTALLED)  ## Time fits and scores beside lifetimes and scipy, write docs/benchmarks.md (some 3 minutes)
 	$(BIN)/python scripts/bench.py clv
+
+bench-health: $(INSTALLED)  ## Score two simulated bases beside scikit-learn, write docs/benchmarks.md (some 3 minutes)
+	$(BIN)/python tests/python/bench_health.py
 
 lock: $(UV)/bin/uv  ## Renew requirements.lock and requirements-duckdb15.lock from their .in files
 	$(UV)/bin/uv pip compile requirements.in --output-file requirements.lock $(LOCK_OPTIONS)

@@ -477,6 +477,16 @@ def times_faster(mine: float | None, other: float | None) -> str:
     return f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2f}" if ratio >= 0.01 else "under 0.01"
 
 
+HEALTH_HEADING = "## The health score"  # this section is written by `make bench-health`, and kept
+
+
+def with_health(text: str, earlier: Path) -> str:
+    """The page with the section on the health score that the earlier page has."""
+    before = earlier.read_text(encoding="utf-8") if earlier.exists() else ""
+    kept = before[before.index(HEALTH_HEADING) :] if HEALTH_HEADING in before else ""
+    return text.rstrip() + "\n\n" + kept if kept else text
+
+
 def page(outcomes: dict[int, dict[str, Outcome]], cap: float) -> str:
     """docs/benchmarks.md."""
     cores = os.cpu_count() or 1
@@ -587,7 +597,7 @@ def clv(
                 outcome = outcomes[customers][tool] = measure(tool, path, cap)
             told = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in outcome.seconds.items())
             console.print(f"{customers:,} customers, {tool}: {told}{' ' + outcome.failure if outcome.failure else ''}")
-    out.write_text(page(outcomes, cap), encoding="utf-8")
+    out.write_text(with_health(page(outcomes, cap), PAGE), encoding="utf-8")
     console.print(f"Written: {out}")
     if any(
         outcome.failure and outcome.failure != "capped" for tools in outcomes.values() for outcome in tools.values()

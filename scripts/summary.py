@@ -72,6 +72,17 @@ select
 from {marts}.account_clv
 """
 
+# Who is known to leave needs no warning; what he pays is counted apart.
+WARNING = """
+select
+    count(*) filter (where band in ('red', 'amber')) as warned,
+    count(*) filter (where band = 'leaving') as leaving,
+    sum(revenue_at_risk) filter (where band <> 'leaving') as at_risk,
+    sum(mrr) filter (where band = 'leaving') as leaving_mrr,
+    (select count(*) from {marts}.alerts where status = 'open') as open_alerts
+from {marts}.account_health
+"""
+
 ROWS = """
 select
     sum(rows_read) as rows_read,
@@ -101,6 +112,7 @@ def show(database: Path, console: Console, marts: str = "marts", currency: str =
         riskiest = ask(RISKIEST)
         buyers = ask(BUYERS)
         (value,) = ask(VALUE)
+        (warning,) = ask(WARNING)
         (read,) = ask(ROWS)
         tables = ask(TABLES, marts)[0]["tables"]
 
@@ -109,7 +121,8 @@ def show(database: Path, console: Console, marts: str = "marts", currency: str =
         console.print(_state(state[0], currency), "", _rates(rates), sep="\n")
     else:
         console.print("No complete month of subscriptions in these data, so no recurring-revenue figures.")
-    rest = _rest(riskiest, buyers, f"{tables} tables in schema {marts} of {database}", read, _value(value, currency))
+    where = f"{tables} tables in schema {marts} of {database}"
+    rest = _rest(riskiest, buyers, where, read, _value(value, currency), _warning(warning, currency))
     console.print("", rest, sep="\n")
 
 
@@ -149,8 +162,24 @@ def _value(value: dict[str, Any], currency: str) -> str:
     )
 
 
+def _warning(warning: dict[str, Any], currency: str) -> str:
+    """Who may leave, and what is at stake; nothing where nobody is under contract."""
+    if warning["at_risk"] is None and not warning["leaving"]:
+        return ""
+    return (
+        f"{_count(warning['open_alerts'])} open alerts; {_count(warning['warned'])} customers red or amber\n"
+        f"{_money(warning['at_risk'] or 0, currency)} of MRR at risk; "
+        f"{_count(warning['leaving'])} customers are leaving with {_money(warning['leaving_mrr'] or 0, currency)}"
+    )
+
+
 def _rest(
-    riskiest: list[dict[str, Any]], buyers: list[dict[str, Any]], where: str, read: dict[str, Any], value: str
+    riskiest: list[dict[str, Any]],
+    buyers: list[dict[str, Any]],
+    where: str,
+    read: dict[str, Any],
+    value: str,
+    warning: str,
 ) -> Table:
     table = _table("")
     table.show_header = False
@@ -171,6 +200,8 @@ def _rest(
         )
     if value:
         table.add_row("Residual customer value", value)
+    if warning:
+        table.add_row("Early warning", warning)
     if read["rows_read"] is None:
         table.add_row("Rows read", "none")
     else:
