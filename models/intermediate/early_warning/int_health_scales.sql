@@ -88,7 +88,8 @@ spreads as (
     group by seen.fit, seen.feature
 ),
 
--- A signal weighs as a whole, also one that was never seen fired: its prior is that of firing. What never varied says nothing.
+-- A signal weighs as a whole, also one that was never seen fired: its prior is that of firing. What never varied says
+-- nothing.
 final as (
     select
         known.fit,

@@ -21,11 +21,10 @@ values_of_accounts as (
 told as (
     select
         account_id,
-        {{ json_object_of('feature', 'round(contribution, 4) + 0e0') }} as contributions,
         {%- for rank in range(1, 4) %}
-        max(case when rank_of_risk = {{ rank }} and round(contribution, 4) > 0e0 then words end) as reason_{{ rank }}
-        {{- ',' if not loop.last }}
+        max(case when rank_of_risk = {{ rank }} and round(contribution, 4) > 0e0 then words end) as reason_{{ rank }},
         {%- endfor %}
+        {{ json_object_of('feature', 'round(contribution, 4) + 0e0') }} as contributions
     from reasons
     group by account_id
 ),
