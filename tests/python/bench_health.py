@@ -67,9 +67,9 @@ def main() -> None:
         sections = [section(name, measure(name, Path(work) / name)) for name in DATES]
     introduction = (
         "Written by `make bench-health`. Walk-forward: each date is scored with weights that learned only from labels "
-        "which were over by then. scikit-learn learns from the same rows and features as the fit in use on the date, in "
-        "standard deviations, unknown as usual (`LogisticRegression()`, `GradientBoostingClassifier()`). Intervals: 400 "
-        "draws of accounts with replacement."
+        "which were over by then. scikit-learn learns from the same rows and features as the fit in use on the date, "
+        "in standard deviations, unknown as usual (`LogisticRegression()`, `GradientBoostingClassifier()`). Intervals: "
+        "400 draws of accounts with replacement."
     )
     page = PAGE.read_text(encoding="utf-8")
     kept = page[: page.index(HEADING)] if HEADING in page else page

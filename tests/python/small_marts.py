@@ -84,6 +84,16 @@ select * from (
         ('c', true, null, null, null), ('d', false, 90000e0, 80000e0, 99000e0)
 ) as accounts (account_id, is_active, residual_clv, residual_clv_low, residual_clv_high);
 
+create table {schema}.account_health as
+select * from (
+    values
+        ('a', 'red', cast(300 as decimal(38, 4)), cast(1000 as decimal(38, 4))), ('b', 'amber', 20, 200),
+        ('c', 'green', 3.5, 350), ('d', 'leaving', 700, 700)
+) as accounts (account_id, band, revenue_at_risk, mrr);
+
+create table {schema}.alerts as
+select * from (values ('1', 'open'), ('2', 'open'), ('3', 'muted'), ('4', 'resolved')) as alerts (alert_id, status);
+
 create table {schema}.input_accounting as
 select * from (
     values

@@ -71,6 +71,12 @@ def test_summary_of_customers_without_contract(small: Path) -> None:
     assert line(output, "Customers without contract") == ["1,250 bought, 40.0 % of them again (95 %: 37.3 to 42.7 %)"]
 
 
+def test_summary_of_early_warning_counts_who_is_leaving_apart(small: Path) -> None:
+    output = " ".join(run("summary").output.split())
+    assert "Early warning 2 open alerts; 2 customers red or amber" in output
+    assert "323.50 EUR of MRR at risk; 1 customers are leaving with 700.00 EUR" in output
+
+
 def test_summary_of_customer_value_counts_who_could_not_be_valued(small: Path) -> None:
     output = " ".join(run("summary").output.split())
     assert "Residual customer value 1,000,000.00 EUR expected of 2 customers; 1 more could not be valued" in output
@@ -80,7 +86,7 @@ def test_summary_of_customer_value_counts_who_could_not_be_valued(small: Path) -
 def test_summary_counts_what_was_held_back_and_says_where_the_marts_are(small: Path) -> None:
     output = " ".join(run("summary").output.split())
     assert "Rows quarantined 8 of 7,000 read subscriptions 5, accounts 3" in output
-    assert "The marts 6 tables in schema marts of" in output
+    assert "The marts 8 tables in schema marts of" in output
     assert "small.duckdb" in output
 
 
@@ -99,6 +105,7 @@ def test_summary_of_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "No complete month of subscriptions" in result.output
     assert line(result.output, "Rows read") == ["none"]
     assert "Residual customer value" not in result.output
+    assert "Early warning" not in result.output
 
 
 def test_summary_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
