@@ -4,6 +4,9 @@ Every account has times of much, little and no use, people who come and go, tick
 and contracts that are switched, paused, ended and taken up again. Rows of every entity come late, are corrected and are
 deleted. Gaps are drawn around the thresholds of the signals. Some kinds of data begin only months after the first
 customer, so that there is a time without them.
+
+Beside them stand accounts of one thing each (`MET_BEFORE`), of what random ones have shown to be hard: the random ones
+hold it only where `generate` is asked for all.
 """
 
 from __future__ import annotations
@@ -76,6 +79,12 @@ CORE = ("board", "sheet")
 SECONDARY = ("chat", "export", "api", "map")
 # Days between what happens, around the windows and thresholds of the signals.
 GAPS = [1, 1, 2, 3, 5, 6, 7, 8, 13, 14, 15, 27, 28, 29, 30, 31, 32, 45, 46, 47, 60, 90, 91, 92]
+MET_BEFORE = [
+    "N_told_late", "N_half_seats", "N_few_seats", "N_seats_of_two", "N_contract_told_when_over", "N_contract_undone",
+    "N_buyer", "N_buyer_then_contract", "N_opened_mail_deleted", "N_opening_taken_back", "N_price_after_cancelling",
+    "N_cancelled_to_stated_end", "N_cancelled_undated", "N_contact_deleted", "N_month_end", "N_paid_late",
+    "N_rate_corrected",
+]  # fmt: skip
 # Moments near the boundaries of a day in UTC and in the other time zone.
 TIMES = ["00:00:00", "02:30:00", "03:59:59", "04:00:00", "05:00:00", "12:00:00", "17:45:10", "23:59:59"]
 
@@ -83,8 +92,9 @@ TIMES = ["00:00:00", "02:30:00", "03:59:59", "04:00:00", "05:00:00", "12:00:00",
 class Author:
     """Writes the rows of one account after the other."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, holds_all: bool) -> None:
         self.random = random.Random(seed)
+        self.holds_all = holds_all
         self.rows: Rows = {entity: [] for entity in COLUMNS}
         self._number = 0
 
@@ -124,23 +134,25 @@ class Author:
         row["acquired_on"] = start - self.any_of(0, 0, 0, 1, 30) * DAY
         if number % 15 == 7:
             row["is_test"] = True
-        if number % 15 == 9:  # its account is told of only after it has begun
+        if number % 15 == 9 and self.holds_all:  # its account is told of only after it has begun
             row["recorded_at"] = self.moment(start + self.any_of(25, 120, 240) * DAY)
         sources = [account_id]
         if number % 15 == 11:  # part of what it did stands under an account that was merged into it
             sources.append(self.add("accounts", account_id=f"{account_id}m", business_model=model)["account_id"])
             self.rows["accounts"][-1] |= {"merged_into": account_id, "acquired_on": row["acquired_on"]}
         is_shop = model == "b2c_shop"
+        buys = is_shop or self.one_in(8)
         end = AS_OF + 10 * DAY
         if not is_shop or number % 16 == 3:
-            end = self.subscriptions(sources, start, has_trial=self.one_in(6))
+            end = self.subscriptions(sources, start, has_trial=self.one_in(6) and (self.holds_all or not buys))
         contacts = self.contacts(sources, start, end)
         self.usage(sources, model, start, end, contacts)
         self.tickets(sources, start, end, contacts)
         self.surveys(sources, start, end, contacts)
         self.messages(sources, start, end, contacts)
-        if is_shop or self.one_in(8):
-            self.orders(sources, start)
+        if buys:
+            begins = start if self.holds_all or (is_shop and number % 16 != 3) else start + 11 * DAY
+            self.orders(sources, begins)
         if not is_shop:
             self.invoices(sources, start, end)
         self.milestones(sources, model, start, end)
@@ -149,10 +161,13 @@ class Author:
         """Contracts with their switches, pauses, ends and returns; gives the last day that something may happen on."""
         end = AS_OF + 10 * DAY
         last = start
+        plans = self.any_of(["small", "mid", "large"], [None, "old"])
+        if self.holds_all:
+            plans = ["small", "mid", "large", "old", None]
         for n in range(self.any_of(1, 1, 1, 2)):
             day = start + (self.any_of(0, 10, 100) if n else 0) * DAY
             for spell in range(self.any_of(1, 1, 2, 3)):
-                until = self._subscription(self.any_of(*sources), day, has_trial and not n and not spell)
+                until = self._subscription(self.any_of(*sources), day, plans, has_trial and not n and not spell)
                 last = max(last, until)
                 # the way back, often before or right on the next start of a month
                 day = until + self.any_of(1, 3, 10, 20, 31, 45, 70) * DAY
@@ -162,15 +177,15 @@ class Author:
                     break
         return min(end, last + 40 * DAY)
 
-    def _subscription(self, account_id: str, start: dt.date, has_trial: bool) -> dt.date:
+    def _subscription(self, account_id: str, start: dt.date, plans: list[str | None], has_trial: bool) -> dt.date:
         subscription_id = self.key("S")
         term = self.any_of(None, 1, 6, 12, 12)
         price: dict[str, Any] = {
             "subscription_id": subscription_id,
             "account_id": account_id,
             "product": "suite",
-            "plan": self.any_of("small", "mid", "large", "old", None),
-            "quantity": self.any_of(None, 1, 2, 3, Decimal("2.5")),
+            "plan": self.any_of(*plans),
+            "quantity": self.any_of(1, 2, 3, *[None, Decimal("2.5")] * self.holds_all),
             "amount": Decimal(self.any_of("10", "49.95", "100", "333.3333", "0")),
             "currency": self.any_of("EUR", "EUR", "EUR", "USD"),
             "billing_interval_months": self.any_of(1, 1, 3, 12),
@@ -189,7 +204,7 @@ class Author:
                 change = self.any_of("plan", "quantity", "amount", "pause", "same")
                 price.pop("is_paused", None)
                 if change == "plan":
-                    price["plan"] = self.any_of("small", "mid", "large")
+                    price["plan"] = self.any_of(*plans)
                 elif change == "quantity":
                     price["quantity"] = self.any_of(1, 2, 4)
                 elif change == "amount":
@@ -219,7 +234,7 @@ class Author:
                 account_id=account_id,
                 subscription_id=self.any_of(subscription_id, subscription_id, None),
                 requested_on=requested,
-                effective_on=self.any_of(end, end, None, requested + 20 * DAY),
+                effective_on=self.any_of(end, end, requested + 20 * DAY, *[None] * self.holds_all),
             )
         return end
 
@@ -235,7 +250,7 @@ class Author:
             row = self.add("contacts", contact_id=contact_id, account_id=self.any_of(*sources), created_at=created)
             if self.one_in(9):
                 row["created_at"] = None
-            if self.one_in(8):  # taken out of the records, long after
+            if self.one_in(8) and self.holds_all:  # taken out of the records, long after
                 told = self.moment(start + self.any_of(100, 200, 300) * DAY)
                 self.add("contacts", **{**row, "is_deleted": True, "recorded_at": told})
             if self.one_in(2.5):
@@ -476,7 +491,7 @@ class Author:
         while day < LAST_DAY:
             rate = Decimal(90 + n % 9).scaleb(-2)
             row = self.add("fx_rates", currency="USD", quote_currency="EUR", rate_on=day, rate=rate)
-            if n % 3 == 0:
+            if n % 3 == 0 and self.holds_all:
                 told = dt.datetime.combine(day + 40 * DAY, dt.time(12))
                 self.add("fx_rates", **{**row, "rate": rate + Decimal("0.005"), "recorded_at": told})
             day, n = day + 5 * DAY, n + 1
@@ -510,22 +525,31 @@ class Author:
         def noon(month: int, of_month: int, year: int = 2024) -> dt.datetime:
             return dt.datetime(year, month, of_month, 12)
 
+        # of an account told of late nothing was known before
         of("N_told_late", recorded_at=noon(3, 15, 2025))
+        # seats are counted per subscription, and need not be whole
         of("N_half_seats", ("subscriptions", {"quantity": Decimal("2.5")}), contract=False)
         of("N_few_seats", ("subscriptions", {"quantity": Decimal("0.4")}), contract=False)
         of("N_seats_of_two", ("subscriptions", {"quantity": 2, "plan": "large"}))
+        # what is believed on a day decides whether a buyer has had a contract, neither more nor less
         order = ("orders", {"ordered_at": noon(6, 1), "amount": 10, "currency": "EUR"})
         over = {"valid_from": day(7, 1), "valid_to": day(8, 1), "recorded_at": noon(9, 10)}
         of("N_contract_told_when_over", order, ("subscriptions", over), contract=False)
+        mistake = {"subscription_id": "N_mistake", "valid_from": day(7, 1)}
+        undone = {**mistake, "is_deleted": True, "recorded_at": noon(7, 20)}
+        of("N_contract_undone", order, ("subscriptions", mistake), ("subscriptions", undone), contract=False)
+        # a contract to come is no data of the time before it
         of("N_buyer", order, contract=False)
         of("N_buyer_then_contract", order, ("subscriptions", {"valid_from": day(3, 1, 2025)}), contract=False)
-        sent = [
-            ("messages", {"channel": "email", "sent_at": noon(7, n), "message_id": f"N_mail{n}"}) for n in range(1, 7)
-        ]
-        read = {**sent[5][1], "opened_at": noon(7, 8)}
-        sent[5] = ("messages", read)
+        # the e-mails before one that was opened are unread again once that one is gone
+        read = {"message_id": "N_read", "channel": "email", "sent_at": noon(7, 8), "opened_at": noon(7, 9)}
         gone = ("messages", {**read, "is_deleted": True, "recorded_at": noon(9, 1)})
-        of("N_opened_mail_deleted", *sent, gone)
+        of("N_opened_mail_deleted", *_mails("N_m"), ("messages", read), gone)
+        # an opening that was taken back before its day never was
+        unread = {"message_id": "N_unread", "channel": "email", "sent_at": noon(7, 8)}
+        soon = ("messages", {**unread, "opened_at": noon(7, 28)})
+        of("N_opening_taken_back", *_mails("N_u"), soon, ("messages", {**unread, "recorded_at": noon(7, 15)}))
+        # a cancellation without a date runs to the end of the term it was requested in, whatever changes on the way
         agreed = {"subscription_id": "N_agreed", "contract_term_months": 12}
         asked = ("cancellations", {"requested_on": day(9, 15)})
         again = ("subscriptions", {**agreed, "amount": 90, "valid_from": day(10, 1)})
@@ -533,12 +557,24 @@ class Author:
         stated = {"contract_term_months": 12, "contract_end_on": day(12, 1), "auto_renews": True}
         of("N_cancelled_to_stated_end", ("subscriptions", stated), asked, contract=False)
         of("N_cancelled_undated", asked)
+        # terms are counted from the first day: 31 August, 28 February, 31 March
+        ultimo = {"valid_from": day(8, 31), "notice_given_on": day(2, 13, 2025)}
+        of("N_month_end", ("subscriptions", ultimo), contract=False)
+        # a person deleted later was there before
         contact = {"contact_id": "N_champion", "created_at": noon(5, 1), "left_at": noon(8, 10)}
         role = ("contact_roles", {"contact_id": "N_champion", "role": "champion", "valid_from": start})
         deleted = ("contacts", {**contact, "is_deleted": True, "recorded_at": noon(3, 1, 2025)})
         of("N_contact_deleted", ("contacts", contact), role, deleted)
+        # a status of paid holds from the day of the payment
         paid = {"issued_on": day(7, 18), "due_on": day(8, 1), "paid_on": day(10, 1), "amount": 50, "currency": "EUR"}
         of("N_paid_late", ("invoices", {**paid, "status": "paid"}))
+        # a rate corrected later was another one before
+        of("N_rate_corrected", ("subscriptions", {"currency": "GBP", "valid_from": day(6, 15)}), contract=False)
+        rates = {"currency": "GBP", "quote_currency": "EUR", "rate": Decimal("1.1")}
+        for n in range(0, 430, 5):
+            self.add("fx_rates", **rates, rate_on=start + n * DAY)
+        right = {**rates, "rate": Decimal("1.2"), "rate_on": day(1, 12, 2025), "recorded_at": noon(3, 1, 2025)}
+        self.add("fx_rates", **right)
 
     def later_told(self, entity: str, row: dict[str, Any]) -> None:
         """The row became known some time after it should have."""
@@ -547,16 +583,25 @@ class Author:
 
     def second_thoughts(self) -> None:
         """Late, corrected and deleted rows of every entity."""
+        buyers = {row["account_id"][:4] for row in self.rows["orders"]}
         for entity in ENTITIES:
             if entity == "plans":
                 continue
             for row in list(self.rows[entity]):
+                if entity == "subscriptions" and row["account_id"][:4] in buyers and not self.holds_all:
+                    row["recorded_at"] = None
+                    continue
                 if not row.get("recorded_at") and self.one_in(20):
                     self.later_told(entity, row)
                 if row.get("is_deleted") or not self.one_in(15 if entity != "subscriptions" else 10):
                     continue
                 at = known_at(row, entity, Options(AS_OF)) + dt.timedelta(hours=self.any_of(1, 30, 200, 900, 2500))
                 change = self.random.choice([self._deleted, self._changed, self._changed])
+                if not self.holds_all:
+                    if entity == "contacts":
+                        change = self._changed
+                    if entity == "messages" and row.get("opened_at"):
+                        continue
                 again = {**change(entity, row), "recorded_at": at}
                 self.rows[entity].append(again)
                 if self.one_in(4):  # and back again
@@ -567,6 +612,9 @@ class Author:
         return {**row, "is_deleted": True}
 
     def _changed(self, entity: str, row: dict[str, Any]) -> dict[str, Any]:
+        opening: dict[str, Any] = {"opened_at": None, "clicked_at": None, "converted_at": None}
+        if entity == "messages" and self.one_in(2):
+            opening["opened_at"] = row["sent_at"] + 9 * DAY
         changes: dict[str, Callable[[], dict[str, Any]]] = {
             "subscriptions": lambda: self.any_of(
                 {"valid_to": None},
@@ -581,7 +629,7 @@ class Author:
                 {"left_at": None}, {"left_at": (row.get("created_at") or self.moment(FIRST_DAY)) + 100 * DAY}
             ),
             "contact_roles": lambda: {"valid_to": self.any_of(None, row["valid_from"] + self.any_of(50, 100) * DAY)},
-            "cancellations": lambda: {"effective_on": self.any_of(None, row["requested_on"] + 60 * DAY)},
+            "cancellations": lambda: {"effective_on": row["requested_on"] + self.any_of(10, 60) * DAY},
             "invoices": lambda: self.any_of({"paid_on": None}, {"status": "void"}, {"amount": Decimal("5")}),
             "orders": lambda: {"ordered_at": row["ordered_at"] - self.any_of(1, 10) * DAY},
             "usage_events": lambda: self.any_of(
@@ -598,9 +646,7 @@ class Author:
                 {"score": self.any_of(None, 1, 4, 5)}, {"responded_at": row["sent_at"] + 2 * DAY, "score": 3}
             ),
             "messages": lambda: self.any_of(
-                {"opened_at": self.any_of(None, row["sent_at"] + 9 * DAY), "clicked_at": None, "converted_at": None},
-                {"channel": self.any_of("email", "chat")},
-                {"unsubscribed_at": None},
+                {"channel": self.any_of("email", "chat")}, {"unsubscribed_at": None}, *[opening] * self.holds_all
             ),
             "milestones": lambda: self.any_of(
                 {"milestone": self.any_of("referral", "onboarding_completed")},
@@ -610,9 +656,17 @@ class Author:
         return {**row, **changes[entity]()}
 
 
-def generate(accounts: int = 60, seed: int = 4) -> Rows:
+def _mails(prefix: str) -> list[tuple[str, dict[str, Any]]]:
+    """Five e-mails, a day apart."""
+    sent = [dt.datetime(2024, 7, n, 12) for n in range(1, 6)]
+    return [
+        ("messages", {"message_id": f"{prefix}{n}", "channel": "email", "sent_at": at}) for n, at in enumerate(sent)
+    ]
+
+
+def generate(accounts: int = 60, seed: int = 4, *, holds_all: bool = False) -> Rows:
     """The same accounts for the same seed."""
-    author = Author(seed)
+    author = Author(seed, holds_all=holds_all)
     author.lists()
     for number in range(accounts):
         author.account(number)
