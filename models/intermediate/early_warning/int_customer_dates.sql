@@ -52,7 +52,9 @@ in_force as (
         versions.*,
         case
             when versions.currency <> '{{ var("reporting_currency") }}'
-                then {{ billing_interval_start('versions.billed_from', 'versions.billing_interval_months', 'customers.grid_date') }}
+                then {{ billing_interval_start(
+                    'versions.billed_from', 'versions.billing_interval_months', 'customers.grid_date'
+                ) }}
         end as interval_start
     from customers
     inner join versions
@@ -80,44 +82,57 @@ plan_seats as (
             and dates.grid_date >= plans.valid_from
 ),
 
--- Notice, or a contract that does not renew by itself, ends a subscription with its term; a cancellation on the day it names.
--- Without a day it is the next one on which the subscription is billed anew.
-ends as (
+{{ requested_end_steps() }},
+
+running_spells as (
     select
-        in_force.grid_date,
-        in_force.subscription_id,
-        case
-            when in_force.notice_given_on <= in_force.grid_date or not in_force.auto_renews
-                then case
-                    when in_force.contract_end_on > in_force.grid_date then in_force.contract_end_on
-                    when in_force.notice_given_on <= in_force.grid_date then {{ next_billing_day('in_force') }}
-                end
-        end as ends_with_term_on,
-        {{ next_billing_day('in_force') }} as next_billing_on
-    from in_force
+        customers.grid_date,
+        customers.account_id,
+        max(spells.spell_start) as spell_start,
+        min(spells.spell_start) as first_paid_on
+    from customers
+    inner join spells
+        on
+            customers.account_id = spells.account_id
+            and customers.grid_date >= spells.known_from
+            and customers.grid_date < spells.known_to
+            and customers.grid_date >= spells.spell_start
+    where customers.relationship = 'contract'
+    group by customers.grid_date, customers.account_id
 ),
 
+-- of the ends known of a subscription, the first
 requested as (
     select
         in_force.grid_date,
         in_force.subscription_id,
-        min(coalesce(cancellations.effective_on, case
-            when in_force.contract_end_on > in_force.grid_date then in_force.contract_end_on
-            else {{ next_billing_day('in_force') }}
-        end)) as cancelled_on
+        min(requested_ends.cancelled_on) as cancelled_on
     from in_force
-    inner join cancellations
+    inner join running_spells  -- exactly one
+        on in_force.grid_date = running_spells.grid_date and in_force.account_id = running_spells.account_id
+    inner join requested_ends
         on
-            in_force.account_id = cancellations.account_id
-            and (cancellations.subscription_id is null or in_force.subscription_id = cancellations.subscription_id)
-            and in_force.grid_date >= cancellations.known_from
-            and in_force.grid_date < cancellations.known_to
-            and in_force.grid_date > cancellations.requested_on
-    where
-        -- what should have ended by now and has not was taken back
-        cancellations.effective_on > in_force.grid_date
-        or (cancellations.effective_on is null and cancellations.requested_on >= {{ last_billing_day('in_force') }})
+            in_force.account_id = requested_ends.account_id
+            and (requested_ends.subscription_id is null or in_force.subscription_id = requested_ends.subscription_id)
+            and in_force.grid_date >= requested_ends.from_date
+            and in_force.grid_date < requested_ends.to_date
+            and (requested_ends.is_dated or requested_ends.requested_on >= running_spells.spell_start)
     group by in_force.grid_date, in_force.subscription_id
+),
+
+ends as (
+    select
+        in_force.grid_date,
+        in_force.subscription_id,
+        -- notice ends a subscription with its term; one that does not renew by itself ends where its end is stated
+        case
+            when in_force.notice_given_on <= in_force.grid_date then {{ end_of_term('in_force', 'in_force.grid_date') }}
+            when not in_force.auto_renews and in_force.contract_end_on > in_force.grid_date then in_force.contract_end_on
+        end as ends_with_term_on,
+        requested.cancelled_on
+    from in_force
+    left join requested  -- at most one
+        on in_force.grid_date = requested.grid_date and in_force.subscription_id = requested.subscription_id
 ),
 
 rated as (
@@ -128,20 +143,18 @@ rated as (
         in_force.plan,
         in_force.billing_interval_months,
         in_force.contract_term_months,
-        coalesce(in_force.quantity, 1) as quantity,
-        coalesce(in_force.quantity, 1) * plan_seats.seats as seats,
+        -- without a price list that names seats, what was bought is what may be used
+        cast(coalesce(in_force.quantity, 1) * coalesce(plan_seats.seats, 1) as decimal(18, 4)) as seats,
         {{ required_rate('in_force.currency', 'in_force.interval_start', 'fx_rates.rate') }} as fx_rate,
         in_force.mrr_original,
         in_force.discount_original,
         case
-            when requested.cancelled_on < ends.ends_with_term_on then requested.cancelled_on
-            else coalesce(ends.ends_with_term_on, requested.cancelled_on)
+            when ends.cancelled_on < ends.ends_with_term_on then ends.cancelled_on
+            else coalesce(ends.ends_with_term_on, ends.cancelled_on)
         end as ends_on
     from in_force
     inner join ends  -- exactly one
         on in_force.grid_date = ends.grid_date and in_force.subscription_id = ends.subscription_id
-    left join requested  -- at most one
-        on in_force.grid_date = requested.grid_date and in_force.subscription_id = requested.subscription_id
     left join plan_seats  -- at most one
         on in_force.grid_date = plan_seats.grid_date and in_force.plan = plan_seats.plan and plan_seats.newest = 1
     left join fx_rates  -- at most one
@@ -172,28 +185,11 @@ contracts as (
         max(case when rank_by_mrr = 1 then plan end) as plan,
         max(case when rank_by_mrr = 1 then billing_interval_months end) as billing_interval_months,
         max(case when rank_by_mrr = 1 then contract_term_months end) as contract_term_months,
-        -- without a price list that names seats, what was bought is what may be used
-        cast(coalesce(sum(seats), sum(quantity)) as bigint) as seats,
+        cast(sum(seats) as decimal(18, 4)) as seats,
         -- the account ends with its last subscription, if the end of each is known
         case when count(*) = count(ends_on) then max(ends_on) end as known_end_on
     from ranked
     group by grid_date, account_id
-),
-
-first_days as (
-    select
-        customers.grid_date,
-        customers.account_id,
-        min(spells.spell_start) as first_paid_on
-    from customers
-    inner join spells
-        on
-            customers.account_id = spells.account_id
-            and customers.grid_date >= spells.known_from
-            and customers.grid_date < spells.known_to
-            and customers.grid_date >= spells.spell_start
-    where customers.relationship = 'contract'
-    group by customers.grid_date, customers.account_id
 ),
 
 final as (
@@ -206,9 +202,10 @@ final as (
         customers.relationship,
         coalesce(accounts.business_model, 'unknown') as business_model,
         customers.customer_since,
-        first_days.first_paid_on,
-        cast({{ days_between('coalesce(first_days.first_paid_on, customers.customer_since)', 'customers.grid_date') }} as integer)
-            as tenure_days,
+        running_spells.first_paid_on,
+        cast({{ days_between(
+            'coalesce(running_spells.first_paid_on, customers.customer_since)', 'customers.grid_date'
+        ) }} as integer) as tenure_days,
         contracts.mrr,
         contracts.billing_interval_months,
         contracts.contract_term_months,
@@ -223,8 +220,8 @@ final as (
     inner join accounts on customers.account_id = accounts.account_id  -- exactly one
     left join contracts  -- at most one
         on customers.grid_date = contracts.grid_date and customers.account_id = contracts.account_id
-    left join first_days  -- at most one
-        on customers.grid_date = first_days.grid_date and customers.account_id = first_days.account_id
+    left join running_spells  -- at most one
+        on customers.grid_date = running_spells.grid_date and customers.account_id = running_spells.account_id
 )
 
 select * from final

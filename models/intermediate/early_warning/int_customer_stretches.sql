@@ -19,34 +19,90 @@ under_contract as (
     where greatest(spell_start, known_from) < least(spell_end, known_to)
 ),
 
-first_contract_days as (
+-- days on which a contract was known of, running or over
+with_contract as (
     select
         account_id,
-        min(from_date) as first_contract_day
-    from under_contract
-    group by account_id
+        greatest(min(spell_start), known_from) as from_date,
+        known_to as to_date
+    from spells
+    group by account_id, known_from, known_to
 ),
 
--- Who buys without a contract is a customer from the day after the first purchase on, for as long as the purchase stands; a
--- contract makes him a customer with one for good.
+-- Who buys without a contract is a customer from the day after the first purchase on, for as long as a purchase stands and
+-- no contract is known of: that makes him a customer with one for good.
+turns as (
+    select
+        account_id,
+        greatest(known_from, {{ known_from_day('ordered_at') }}) as turn_on,
+        1 as purchases,
+        0 as contracts
+    from orders
+    where greatest(known_from, {{ known_from_day('ordered_at') }}) < known_to
+    union all
+    select
+        account_id,
+        known_to as turn_on,
+        -1 as purchases,
+        0 as contracts
+    from orders
+    where greatest(known_from, {{ known_from_day('ordered_at') }}) < known_to
+    union all
+    select
+        account_id,
+        from_date as turn_on,
+        0 as purchases,
+        1 as contracts
+    from with_contract
+    where from_date < to_date
+    union all
+    select
+        account_id,
+        to_date as turn_on,
+        0 as purchases,
+        -1 as contracts
+    from with_contract
+    where from_date < to_date
+),
+
+turn_days as (
+    select
+        account_id,
+        turn_on,
+        sum(purchases) as purchases,
+        sum(contracts) as contracts
+    from turns
+    group by account_id, turn_on
+),
+
+counted as (
+    select
+        account_id,
+        turn_on as from_date,
+        lead(turn_on) over (partition by account_id order by turn_on) as to_date,
+        sum(purchases) over (
+            partition by account_id order by turn_on rows between unbounded preceding and current row
+        ) as purchases,
+        sum(contracts) over (
+            partition by account_id order by turn_on rows between unbounded preceding and current row
+        ) as contracts
+    from turn_days
+),
+
 buying as (
     select
-        orders.account_id,
+        account_id,
         'no_contract' as relationship,
-        greatest(orders.known_from, {{ known_from_day('orders.ordered_at') }}) as from_date,
-        case
-            when first_contract_days.first_contract_day < orders.known_to then first_contract_days.first_contract_day
-            else orders.known_to
-        end as to_date
-    from orders
-    left join first_contract_days on orders.account_id = first_contract_days.account_id  -- at most one
+        from_date,
+        to_date
+    from counted
+    where purchases > 0 and contracts = 0 and from_date < to_date
 ),
 
 days as (
     select * from under_contract
     union all
     select * from buying
-    where from_date < to_date
 ),
 
 reached as (

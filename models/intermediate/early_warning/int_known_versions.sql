@@ -40,8 +40,8 @@ epochs as (
     from beginnings
 ),
 
--- What was believed in an epoch. A row that was recorded in time is known to all of its own days, so it may stand in an epoch
--- that begins before it; at most one version of a row does.
+-- What was believed in an epoch. A row that was recorded in time is known to all of its own days, so it may stand in an
+-- epoch that begins before it; at most one version of a row does.
 subscriptions as (
     select
         epochs.known_from,
@@ -62,7 +62,9 @@ subscriptions as (
         rows_known.auto_renews,
         rows_known.is_trial,
         rows_known.is_paused,
-        case when rows_known.notice_given_on <= {{ as_of_date() }} then rows_known.notice_given_on end as notice_given_on
+        case
+            when rows_known.notice_given_on <= {{ as_of_date() }} then rows_known.notice_given_on
+        end as notice_given_on
     from epochs
     inner join rows_known
         on

@@ -8,8 +8,8 @@ signals as (
     select * from {{ ref('signals') }}
 ),
 
--- The day in a piece on which it comes to be fired, and whether the signal is over where the piece begins. Between the two
--- thresholds nothing changes. Where nothing is known, nothing is claimed.
+-- The day in a piece on which it comes to be fired, and whether the signal is over where the piece begins. Between the
+-- two thresholds nothing changes. Where nothing is known, nothing is claimed.
 judged as (
     select
         pieces.account_id,
@@ -36,7 +36,8 @@ judged as (
         -- what has been so for too long says nothing any more
         coalesce(pieces.value >= signals.lapses_at, false) as has_lapsed,
         case
-            when pieces.value < signals.lapses_at and pieces.value_per_day > 0 then ceil(signals.lapses_at - pieces.value)
+            when pieces.value < signals.lapses_at and pieces.value_per_day > 0
+                then ceil(signals.lapses_at - pieces.value)
         end as days_to_lapse
     from pieces
     inner join signals on pieces.signal = signals.signal  -- at most one
@@ -97,8 +98,8 @@ foreseen as (
     from events
 ),
 
--- It is fired when the value has stayed at the threshold for confirm_days, and over when it has been so for hold_days; what does
--- not last that long has never been.
+-- It is fired when the value has stayed at the threshold for confirm_days, and over when it has been so for hold_days;
+-- what does not last that long has never been.
 standing as (
     select
         account_id,

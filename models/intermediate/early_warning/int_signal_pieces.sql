@@ -29,7 +29,9 @@ measured as (
 followed as (
     select
         *,
-        coalesce(lead(valid_from) over (partition by account_id, signal order by valid_from), {{ open_end() }}) as valid_to
+        coalesce(
+            lead(valid_from) over (partition by account_id, signal order by valid_from), {{ open_end() }}
+        ) as valid_to
     from measured
     where valid_from <= {{ as_of_date() }}
 ),
@@ -56,6 +58,8 @@ clipped as (
             followed.account_id = stretches.account_id
             and followed.valid_from < stretches.to_date
             and followed.valid_to > stretches.from_date
+    -- who will sign a contract one day has nothing to cancel or to be introduced to before
+    where stretches.relationship = 'contract' or followed.signal not in ('cancelled_running', 'onboarding_incomplete')
 ),
 
 final as (

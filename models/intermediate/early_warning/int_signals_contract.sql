@@ -29,9 +29,6 @@ in_force as (
     select
         versions.account_id,
         versions.subscription_id,
-        versions.billed_from,
-        versions.billing_interval_months,
-        versions.contract_term_months,
         versions.contract_end_on,
         versions.auto_renews,
         versions.notice_given_on,
@@ -148,8 +145,7 @@ term_changes as (
 ),
 
 -- Notice counts from its own day on, a cancellation from the day after it was asked for. One without a subscription
--- means all of them; one without a date ends the term it was asked for in. What should have ended by now and runs on
--- was taken back.
+-- means all of them.
 notices as (
     select
         account_id,
@@ -161,26 +157,20 @@ notices as (
     where notice_given_on is not null
 ),
 
+{{ requested_end_steps() }},
+
 requests as (
     select
         in_force.account_id,
-        cancellations.cancellation_id,
-        cancellations.effective_on,
-        in_force.billed_from,
-        in_force.billing_interval_months,
-        in_force.contract_term_months,
-        cancellations.requested_on as grid_date,
-        greatest(
-            in_force.from_date, cancellations.known_from, {{ add_days('cancellations.requested_on', 1) }}
-        ) as from_date,
-        least(in_force.to_date, cancellations.known_to) as to_date
-    from cancellations
+        requested_ends.cancellation_id,
+        greatest(in_force.from_date, requested_ends.from_date) as from_date,
+        least(in_force.to_date, requested_ends.to_date) as to_date
+    from requested_ends
     inner join in_force
         on
-            cancellations.account_id = in_force.account_id
-            and (cancellations.subscription_id is null or cancellations.subscription_id = in_force.subscription_id)
-            and cancellations.requested_on >= in_force.spell_start
-    where cancellations.effective_on is not null or cancellations.requested_on >= in_force.billed_from
+            requested_ends.account_id = in_force.account_id
+            and (requested_ends.subscription_id is null or requested_ends.subscription_id = in_force.subscription_id)
+            and requested_ends.requested_on >= in_force.spell_start
 ),
 
 goodbyes as (
@@ -198,9 +188,9 @@ goodbyes as (
         'cancellations' as entity,
         cancellation_id as row_key,
         from_date,
-        least(to_date, coalesce(effective_on, {{ next_billing_day('requests') }})) as to_date
+        to_date
     from requests
-    where from_date < least(to_date, coalesce(effective_on, {{ next_billing_day('requests') }}))
+    where from_date < to_date
 ),
 
 -- where nobody has ever given notice or cancelled, it is not recorded

@@ -108,7 +108,7 @@ nps_spans as (
         cast(nps_days.earlier_sum as double) / cast(nullif(nps_days.earlier_count, 0) as double) as earlier_score,
         -- one division of whole numbers, so that a drop by 3 is one by 3
         cast(nps_days.last_sum * nps_days.earlier_count - nps_days.earlier_sum * nps_days.last_count as double)
-        / cast(nullif(nps_days.last_count * nps_days.earlier_count, 0) as double) as change,
+        / cast(nullif(nps_days.last_count * nps_days.earlier_count, 0) as double) as drop_in_nps,
         nps_days.last_evidence,
         nps_days.evidence
     from nps_looks
@@ -123,7 +123,7 @@ nps_values as (
         nps_spans.look_day,
         nps_spans.next_day,
         {{ add_days('nps_spans.last_on', '1 + signals.window_days') }} as until_day,
-        case when signals.signal = 'nps_drop' then nps_spans.change else nps_spans.last_score end as value,
+        case when signals.signal = 'nps_drop' then nps_spans.drop_in_nps else nps_spans.last_score end as value,
         case when signals.signal = 'nps_drop' then nps_spans.earlier_score end as baseline,
         case when signals.signal = 'nps_drop' then nps_spans.evidence else nps_spans.last_evidence end as evidence
     from nps_spans
