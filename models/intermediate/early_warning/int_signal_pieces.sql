@@ -58,8 +58,13 @@ clipped as (
             followed.account_id = stretches.account_id
             and followed.valid_from < stretches.to_date
             and followed.valid_to > stretches.from_date
-    -- who will sign a contract one day has nothing to cancel or to be introduced to before
-    where stretches.relationship = 'contract' or followed.signal not in ('cancelled_running', 'onboarding_incomplete')
+    -- purchases are waited for without a contract; before one there is nothing to cancel or to be introduced to
+    where
+        (stretches.relationship = 'contract' and followed.signal <> 'no_purchase')
+        or (
+            stretches.relationship = 'no_contract'
+            and followed.signal not in ('cancelled_running', 'onboarding_incomplete')
+        )
 ),
 
 final as (

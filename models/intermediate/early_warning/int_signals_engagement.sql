@@ -175,16 +175,6 @@ last_days as (
     {{ last_known_days('active_days', ['signal', 'account_id'], 'active_on') }}
 ),
 
--- purchases are waited for from customers without a contract; who signs one is no longer asked
-contract_starts as (
-    select
-        account_id,
-        min(case when relationship = 'contract' then from_date end) as contract_from,
-        min(case when relationship = 'no_contract' then from_date end) as buying_from
-    from stretches
-    group by account_id
-),
-
 silences as (
     select
         last_days.signal,
@@ -194,11 +184,6 @@ silences as (
         lag(last_days.last_day) over (partition by last_days.signal, last_days.account_id order by last_days.valid_from)
             as last_day_before
     from last_days
-    left join contract_starts on last_days.account_id = contract_starts.account_id  -- at most one
-    where
-        last_days.signal = 'no_activity'
-        or contract_starts.contract_from is null
-        or last_days.valid_from < contract_starts.contract_from
 ),
 
 turns as (
@@ -265,17 +250,6 @@ silence_pieces as (
             turns.signal = silence_evidence.signal
             and turns.account_id = silence_evidence.account_id
             and turns.valid_from = silence_evidence.valid_from
-    union all
-    select
-        account_id,
-        'no_purchase' as signal,
-        contract_from as valid_from,
-        cast(null as bigint) as value,
-        0 as value_per_day,
-        false as has_data,
-        cast(null as string) as evidence
-    from contract_starts
-    where contract_from > buying_from
 ),
 
 emails as (
@@ -296,7 +270,9 @@ emails as (
 read_emails as (
     select
         *,
-        min(case when opened_from is not null then greatest(known_from, opened_from) end) over (
+        min(
+            case when greatest(known_from, opened_from) < known_to then greatest(known_from, opened_from) end
+        ) over (
             partition by account_id
             order by sent_at desc
             range between unbounded preceding and current row
@@ -360,14 +336,14 @@ mailed as (
     -- with e-mails in the base, nobody's unsubscribing is an answer
     select
         'newsletter_unsubscribed' as signal,
-        contract_starts.account_id,
+        customers.account_id,
         cast(null as string) as message_id,
         cast(null as date) as happened_on,
         0 as counted,
         1 as asked,
         email_starts.emails_from as from_date,
         {{ open_end() }} as to_date
-    from contract_starts
+    from (select distinct account_id from stretches) as customers
     cross join email_starts
     where email_starts.emails_from is not null
 ),
