@@ -543,7 +543,7 @@ class Author:
         # the e-mails before one that was opened are unread again once that one is gone
         read = {"message_id": "N_read", "channel": "email", "sent_at": noon(7, 8), "opened_at": noon(7, 9)}
         gone = ("messages", {**read, "is_deleted": True, "recorded_at": noon(9, 1)})
-        of(*_mails("N_m"), ("messages", read), gone)
+        of("N_opened_mail_deleted", *_mails("N_m"), ("messages", read), gone)
         # an opening that was taken back before its day never was
         unread = {"message_id": "N_unread", "channel": "email", "sent_at": noon(7, 8)}
         soon = ("messages", {**unread, "opened_at": noon(7, 28)})

@@ -270,9 +270,10 @@ emails as (
 read_emails as (
     select
         *,
-        min(
-            case when greatest(known_from, opened_from) < known_to then greatest(known_from, opened_from) end
-        ) over (
+        min(case
+            when opened_from is not null and greatest(known_from, opened_from) < known_to
+                then greatest(known_from, opened_from)
+        end) over (
             partition by account_id
             order by sent_at desc
             range between unbounded preceding and current row
