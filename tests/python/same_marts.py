@@ -10,7 +10,10 @@ import duckdb
 TOLERANCE = "1e-12"
 # What hangs on fitted parameters: those agree to 1e-9, as the sums they are fitted to differ in the last bits.
 FITTED_TOLERANCE = "1e-9"
-FITTED = ("account_clv", "clv_", "churn_cost", "retention_cost", "retention_what_if")
+FITTED = (
+    "account_clv", "clv_", "churn_cost", "retention_cost", "retention_what_if",
+    "account_health", "health_", "alerts", "zombie_accounts",
+)  # fmt: skip
 INEXACT = ("DOUBLE", "FLOAT")
 
 

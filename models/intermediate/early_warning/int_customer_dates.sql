@@ -127,7 +127,8 @@ ends as (
         -- notice ends a subscription with its term; one that does not renew by itself ends where its end is stated
         case
             when in_force.notice_given_on <= in_force.grid_date then {{ end_of_term('in_force', 'in_force.grid_date') }}
-            when not in_force.auto_renews and in_force.contract_end_on > in_force.grid_date then in_force.contract_end_on
+            when not in_force.auto_renews and in_force.contract_end_on > in_force.grid_date
+                then in_force.contract_end_on
         end as ends_with_term_on,
         requested.cancelled_on
     from in_force

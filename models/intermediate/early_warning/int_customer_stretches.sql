@@ -29,8 +29,8 @@ with_contract as (
     group by account_id, known_from, known_to
 ),
 
--- Who buys without a contract is a customer from the day after the first purchase on, for as long as a purchase stands and
--- no contract is known of: that makes him a customer with one for good.
+-- Who buys without a contract is a customer from the day after the first purchase on, for as long as a purchase stands
+-- and no contract is known of: that makes him a customer with one for good.
 turns as (
     select
         account_id,
