@@ -23,6 +23,28 @@ LINES_SHOWN = 12
 
 
 @dataclass(frozen=True)
+class Node:
+    """What became of one model, seed or test of a run."""
+
+    name: str
+    resource_type: str
+    path: str
+    layer: str
+    status: str
+    seconds: float
+    message: str
+    failures: int | None
+    severity: str
+    tested: str | None
+    column: str | None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing is wrong about it (warnings are not)."""
+        return self.status in GOOD
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How a dbt command ended: its exit code, the first error readable, and what else failed."""
 
@@ -32,6 +54,7 @@ class Outcome:
     also_failed: tuple[str, ...] = ()
     skipped: int = 0
     warnings: tuple[str, ...] = ()
+    nodes: tuple[Node, ...] = ()
 
 
 def run_dbt(
@@ -88,8 +111,9 @@ def _outcome(result: dbtRunnerResult) -> Outcome:
         if status not in GOOD:
             failed.append(one)
     warnings = tuple(one.node.name for one in results if str(one.status) == "warn")
+    nodes = tuple(_node(one) for one in results)
     if result.success:
-        return Outcome(0, counts, warnings=warnings)
+        return Outcome(0, counts, warnings=warnings, nodes=nodes)
     if failed:
         return Outcome(
             1,
@@ -98,8 +122,29 @@ def _outcome(result: dbtRunnerResult) -> Outcome:
             also_failed=tuple(one.node.name for one in failed[1:]),
             skipped=counts.get("skipped", 0),
             warnings=warnings,
+            nodes=nodes,
         )
-    return Outcome(2, counts, error=_shortened(str(result.exception or "dbt gave no reason; see its log")))
+    error = _shortened(str(result.exception or "dbt gave no reason; see its log"))
+    return Outcome(2, counts, error=error, nodes=nodes)
+
+
+def _node(one: Any) -> Node:
+    node = one.node
+    about = getattr(node, "attached_node", None) or next(iter(getattr(node, "depends_on_nodes", None) or []), None)
+    path = str(getattr(node, "original_file_path", ""))
+    return Node(
+        name=str(node.name),
+        resource_type=str(node.resource_type),
+        path=path,
+        layer="/".join(path.split("/")[1:-1]) or path.split("/")[0],
+        status=str(one.status),
+        seconds=round(float(one.execution_time or 0), 4),
+        message=_shortened(str(one.message or "")).strip(),
+        failures=one.failures,
+        severity=str(getattr(node.config, "severity", "") or "error").lower(),
+        tested=about.rsplit(".", 1)[-1] if about else None,
+        column=getattr(node, "column_name", None),
+    )
 
 
 def _describe(one: Any) -> str:

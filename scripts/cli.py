@@ -15,6 +15,7 @@ from rich.console import Console
 
 from . import paths
 from .docs import project_vars
+from .refresh import commands
 from .warehouse import NoMarts
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
 )  # fmt: skip
 plot = typer.Typer(help="Pictures of the marts.", no_args_is_help=True)
 app.add_typer(plot, name="plot")
+commands.register(app)
 
 USAGE = 2
 

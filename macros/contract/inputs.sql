@@ -25,6 +25,9 @@
                 origin ~ ': the table does not exist, but the var crm_entities names ' ~ entity ~ '.') -%}
         {%- endif -%}
     {%- endif -%}
+    {%- if not input.is_supplied and not input.problems and var('crm_held_files', none) -%}
+        {%- do crm_input_held(spec, input) -%}
+    {%- endif -%}
     {%- if not input.is_supplied and not input.problems and spec.needed == 'required' -%}
         {%- do input.problems.append(
             entity ~ ' is not supplied, and no mart can do without: expected '
@@ -60,6 +63,15 @@
         {%- do input.problems.append(
             crm_files() ~ '/' ~ spec.name ~ ': no such file (.parquet, .csv or .json) and no such folder, but the var'
             ~ ' crm_entities names ' ~ spec.name ~ '.') -%}
+    {%- endif -%}
+{% endmacro %}
+
+{# What a refresh keeps itself where the source does not supply it: Parquet files in the folder crm_held_files. #}
+{% macro crm_input_held(spec, input) %}
+    {%- set found = files_of_entity(var('crm_held_files') | string, spec.name) -%}
+    {%- if found -%}
+        {%- set read = file_reads('parquet', found, spec) -%}
+        {%- do input.update({'is_supplied': true, 'format': 'held', 'reads': read.reads, 'problems': read.problems}) -%}
     {%- endif -%}
 {% endmacro %}
 

@@ -1,0 +1,132 @@
+"""The commands refresh, publish, rollback, audit and status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+
+from .layout import KEPT
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for schedulers.")]
+KeepOption = Annotated[int, typer.Option("--keep", min=1, help="How many publishes are kept.")]
+
+EXIT_CODES = "Exit codes: 0 published, 1 audit refused, 2 input or configuration, 3 busy, 4 build or publish failed."
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    app.command(epilog=EXIT_CODES)(refresh)
+    app.command(epilog=EXIT_CODES)(publish)
+    app.command(epilog=EXIT_CODES)(rollback)
+    app.command(epilog=EXIT_CODES)(audit)
+    app.command()(status)
+
+
+def refresh(
+    as_of: Annotated[
+        str | None, typer.Option(help="The day the build is for; default: today in the reporting time zone.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Build the working database from nothing.")] = False,
+    target: Annotated[str | None, typer.Option(help="Target of profiles/profiles.yml.")] = None,
+    input: Annotated[Path | None, typer.Option(help="Folder with the CRM files.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="seeds (the demo), files or schema; default: the project's.")
+    ] = None,
+    marts: Annotated[
+        list[str] | None, typer.Option(help="Build and publish this mart only; may be given several times.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Build and audit, but publish and record nothing.")
+    ] = False,
+    keep: KeepOption = KEPT,
+    variables: Annotated[str, typer.Option("--vars", help="More vars, as YAML.")] = "{}",
+    as_json: JsonOption = False,
+) -> None:
+    """Read the inputs, build, audit and publish the marts; readers see the old ones until the new are whole."""
+    from .run import Request
+    from .run import refresh as run
+
+    chosen = _vars(variables)
+    if input is not None:
+        if source not in (None, "files"):
+            _usage(f"--input goes with --source files, not with --source {source}.")
+        if not input.is_dir():
+            _usage(f"--input {input}: there is no such folder.")
+        chosen |= {"crm_source": "files", "crm_files": str(input.resolve())}
+    elif source is not None:
+        chosen["crm_source"] = source
+    if as_of is not None:
+        chosen["as_of_date"] = as_of
+    request = Request(chosen, target, tuple(marts or ()), full, dry_run, keep)
+    _finish(run(request, _console(as_json)), as_json)
+
+
+def publish(keep: KeepOption = KEPT, as_json: JsonOption = False) -> None:
+    """Audit and publish what the last complete refresh has built, without building again."""
+    from .run import publish as run
+
+    _finish(run(keep, _console(as_json)), as_json)
+
+
+def rollback(
+    build_id: Annotated[
+        str | None, typer.Argument(help="A kept publish (bestand status lists them); default: the one before.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a kept publish the current one again."""
+    from .run import rollback as run
+
+    _finish(run(build_id, _console(as_json)), as_json)
+
+
+def audit(as_json: JsonOption = False) -> None:
+    """Audit the marts of the working database as they would be published."""
+    from .run import audit as run
+
+    _finish(run(_console(as_json)), as_json)
+
+
+def status(as_json: JsonOption = False) -> None:
+    """Show what is published, since when, what is kept, and how the last runs ended."""
+    from .status import read, show
+
+    found = read()
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, default=str))
+    else:
+        show(found, Console())
+
+
+def _console(as_json: bool) -> Console:
+    return Console(stderr=True, quiet=as_json and not sys.stderr.isatty())
+
+
+def _finish(report: Any, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(report.as_dict(), indent=2, default=str))
+    else:
+        for line in report.lines():
+            typer.echo(line, err=report.exit_code != 0)
+    raise typer.Exit(report.exit_code)
+
+
+def _vars(text: str) -> dict[str, Any]:
+    try:
+        given = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        _usage(f"--vars cannot be read as YAML: {error}")
+    if not isinstance(given, dict):
+        _usage(f"--vars is {text!r}; expected YAML such as '{{reporting_currency: USD}}'.")
+    return given
+
+
+def _usage(message: str) -> Any:
+    typer.echo(message, err=True)
+    raise typer.Exit(2)

@@ -1,0 +1,529 @@
+"""A refresh from lock to record; and what shares its steps: publishing again, rolling back, auditing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import yaml
+from rich.console import Console
+
+from .. import __version__, paths
+from ..build import Node, Outcome, run_dbt
+from ..docs import project_vars, read_manifest
+from . import candidate, lock, state, swap
+from .layout import KEPT, Layout, new_build_id
+from .steps import reached
+
+
+class Exit(IntEnum):
+    """Exit codes of the commands that publish."""
+
+    PUBLISHED = 0
+    REFUSED = 1
+    INPUT = 2
+    BUSY = 3
+    FAILED = 4
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a refresh is asked to do."""
+
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    target: str | None = None
+    marts: tuple[str, ...] = ()
+    full: bool = False
+    dry_run: bool = False
+    keep: int = KEPT
+
+
+@dataclass
+class Report:
+    """How it ended, for people and schedulers."""
+
+    run: state.Run
+    published: str | None = None
+    rows: dict[str, int] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    data_docs: Path | None = None
+    deliveries: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """One of Exit."""
+        return int(self.run.exit_code if self.run.exit_code is not None else Exit.FAILED)
+
+    def lines(self) -> list[str]:
+        """The same for people: the outcome first, then what to know about it."""
+        run = self.run
+        if self.published and run.action == "rollback":
+            first = f"Rolled back: {self.published} is published again."
+        elif self.published:
+            took = f"{run.seconds:.0f} s" if run.seconds is not None else "?"
+            first = f"Published {self.published} as of {run.as_of_date}: {len(self.rows)} marts in {took}."
+        elif run.status == "dry_run":
+            first = f"Dry run as of {run.as_of_date}: {run.reason}"
+        else:
+            said = {
+                "refused": "Refused by the audit; what was published stays.",
+                "input_error": "The input or the configuration is wrong; what was published stays.",
+                "busy": "Busy.",
+            }.get(run.status, "Failed; what was published stays." if run.exit_code else "Done.")
+            first = said + (f"\n{run.reason}" if run.reason else "")
+        return [
+            first,
+            *(f"Failed: {one}" for one in self.failures),
+            *(f"Warned: {one}" for one in self.warnings),
+            *([f"Data Docs: {self.data_docs}"] if self.data_docs else []),
+            *(f"Note: {one}" for one in self.notes),
+            *self.deliveries,
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values, for --json."""
+        plain = {key: str(value) if isinstance(value, datetime) else value for key, value in vars(self.run).items()}
+        return {
+            **plain,
+            "published": self.published,
+            "rows": self.rows,
+            "failures": self.failures,
+            "warnings": self.warnings,
+            "notes": self.notes,
+            "data_docs": str(self.data_docs) if self.data_docs else None,
+            "deliveries": self.deliveries,
+        }
+
+
+class Stop(Exception):
+    """Ends the work with an exit code, a status and one sentence (more in the lines below it)."""
+
+    def __init__(self, code: Exit, status: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.status = code, status
+
+
+def refresh(request: Request, console: Console) -> Report:
+    """Builds, audits and publishes; every way it can end is a Report, never an exception."""
+    return _locked("refresh", console, lambda work: _refresh(request, work), dry_run=request.dry_run)
+
+
+def publish(keep: int, console: Console) -> Report:
+    """Audits and publishes the working database as the last complete build left it."""
+
+    def work(job: Job) -> None:
+        with _alone(paths.database()):
+            build = read_build(paths.database())
+            _describe(job.run, build)
+            _publish(job, build, candidate.Details(), keep)
+
+    return _locked("publish", console, work)
+
+
+def audit(console: Console) -> Report:
+    """Audits what the working database holds; publishes and records nothing."""
+
+    def work(job: Job) -> None:
+        with _alone(paths.database()):
+            build = read_build(paths.database())
+            _describe(job.run, build)
+            _try_out(job, build)
+
+    return _locked("audit", console, work, dry_run=True)
+
+
+def rollback(build_id: str | None, console: Console) -> Report:
+    """Makes a kept publish the current one; without a build, the newest kept before the current one."""
+
+    def work(job: Job) -> None:
+        kept = job.layout.kept_builds()
+        current = swap.current_build(job.layout)
+        older = [one for one in kept if current is None or one < current]
+        chosen = build_id or next(iter(older), None)
+        if chosen is None:
+            raise Stop(Exit.INPUT, "input_error", "No earlier publish is kept.")
+        if chosen not in kept:
+            raise Stop(
+                Exit.INPUT, "input_error", f"No publish {chosen} is kept; there are: {', '.join(kept) or 'none'}."
+            )
+        swap.swap(job.layout, chosen)
+        job.run.finish("published", Exit.PUBLISHED, f"back to {chosen}, before it {current}")
+        job.report.published = chosen
+
+    return _locked("rollback", console, work)
+
+
+@dataclass
+class Job:
+    """What the steps of one command share."""
+
+    layout: Layout
+    run: state.Run
+    report: Report
+    console: Console
+
+
+def _locked(action: str, console: Console, work: Callable[[Job], None], *, dry_run: bool = False) -> Report:
+    run = state.Run(new_build_id(), action, state.utc_now(), project_version=__version__)
+    layout = Layout.from_environment()
+    report = Report(run)
+    job = Job(layout, run, report, console)
+    try:
+        layout.prepare()
+        with _told_to_stop(), lock.held(layout.lock, action) as stale:
+            reached("taking the lock")
+            if stale:
+                report.notes.append(f"The {stale.get('action')} of {stale.get('since')} ended without finishing.")
+            report.notes += swap.heal(layout)
+            _remember(job, dry_run)
+            try:
+                work(job)
+            except Stop as stop:
+                run.finish(stop.status, stop.code, str(stop))
+            except KeyboardInterrupt:
+                run.finish("interrupted", Exit.FAILED, "It was told to stop.")
+            except (OSError, duckdb.Error, candidate.Unsound) as error:
+                run.finish("failed", Exit.FAILED, _first_line(error))
+            shutil.rmtree(layout.making(run.build_id), ignore_errors=True)
+            reached("recording")
+            _remember(job, dry_run)
+    except lock.Busy as busy:
+        run.finish("busy", Exit.BUSY, str(busy))
+    except (OSError, duckdb.Error) as error:
+        if run.exit_code is None:
+            run.finish("failed", Exit.FAILED, f"The publish folder {layout.root} cannot be used: {_first_line(error)}")
+        report.notes.append(f"This run could not be recorded in {layout.state}: {_first_line(error)}")
+    return report
+
+
+def _refresh(request: Request, job: Job) -> None:
+    working = paths.database()
+    variables, build = _asked(request, job)
+    _describe(job.run, build, request.target)
+    working.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(working):
+        _make_ready(working, job, full=request.full)
+        reached("building")
+        arguments = ["--exclude-resource-type", "unit_test"]
+        arguments += ["--target", request.target] if request.target else []
+        arguments += ["--full-refresh"] if request.full else []
+        if request.marts:
+            arguments += ["--select", *(f"+{name}" for name in request.marts), "--indirect-selection", "buildable"]
+        outcome = run_dbt("build", *arguments, variables=variables, console=job.console)
+        details = _details(job.run, outcome, working)
+        job.report.warnings += [f"dbt: {name}" for name in outcome.warnings]
+        if outcome.exit_code:
+            _remember(job, request.dry_run, details)
+            raise _why(outcome)
+        build = _completed(build, working, job)
+        if request.dry_run:
+            _try_out(job, build)
+        else:
+            _publish(job, build, details, request.keep)
+            _hold_attributes(job, working, build)
+
+
+def _publish(job: Job, build: candidate.Build, details: candidate.Details, keep: int) -> None:
+    layout, run = job.layout, job.run
+    making = layout.making(run.build_id)
+    file = making / "marts.duckdb"
+    making.mkdir()
+    details = _audited(job, build, file, details)
+    run.finish("published", Exit.PUBLISHED)
+    reached("adding the record")
+    candidate.write_operations(file, layout.memory, build, run, details)
+    reached("writing Parquet")
+    candidate.write_parquet(file, making / "parquet")
+    reached("verifying")
+    candidate.write_manifest(making)
+    swap.keep(layout, run.build_id)
+    swap.swap(layout, run.build_id)
+    job.report.published = run.build_id
+    job.report.rows = {mart: rows for mart, rows in _rows_of(layout.current)}
+    try:
+        reached("remembering")
+        with state.memory(layout.memory) as memory:
+            state.remember_published(memory, run.build_id, layout.current)
+        reached("removing old publishes")
+        swap.prune(layout, keep)
+    except (OSError, duckdb.Error) as error:  # published it is; the next run puts the record right
+        job.report.notes.append(f"Published, but not all is tidy: {_first_line(error)}")
+
+
+def _try_out(job: Job, build: candidate.Build) -> None:
+    making = job.layout.making(job.run.build_id)
+    making.mkdir()
+    _audited(job, build, making / "marts.duckdb", candidate.Details())
+    job.run.finish("dry_run", Exit.PUBLISHED, "Built and audited; nothing was published or recorded.")
+
+
+def _audited(job: Job, build: candidate.Build, file: Path, details: candidate.Details) -> candidate.Details:
+    """Writes the marts to `file` and looks at them as they would be published; raises Stop where they are refused."""
+    reached("copying the marts")
+    try:
+        manifest = read_manifest(paths.target())
+    except ValueError as error:
+        raise Stop(Exit.INPUT, "input_error", str(error)) from error
+    candidate.write_marts(paths.database(), file, build, candidate.marts_of(manifest, build.marts))
+    return details
+
+
+def _asked(request: Request, job: Job) -> tuple[dict[str, Any], candidate.Build]:
+    """The vars dbt gets and the build they make."""
+    defaults = project_vars()
+    variables = dict(request.variables)
+    effective = {**defaults, **variables}
+    source = str(effective["crm_source"])
+    _known_target(request.target)
+    known = {one.stem for one in (paths.ROOT / "models" / "marts").rglob("*.sql")}
+    for name in request.marts:
+        if name not in known:
+            raise Stop(Exit.INPUT, "input_error", f"There is no mart {name}; there are: {', '.join(sorted(known))}.")
+    if source != "seeds" and not effective["as_of_date"]:
+        try:
+            zone = ZoneInfo(str(effective["reporting_time_zone"]))
+        except (KeyError, ValueError) as error:
+            raise Stop(
+                Exit.INPUT, "input_error",
+                f"The var reporting_time_zone is '{effective['reporting_time_zone']}', which is no time zone.",
+            ) from error  # fmt: skip
+        variables["as_of_date"] = f"{datetime.now(zone):%Y-%m-%d}"
+    as_of = str(variables.get("as_of_date") or effective["as_of_date"] or effective["demo_as_of_date"])
+    if not _is_day(as_of):
+        raise Stop(Exit.INPUT, "input_error", f"The as-of date is '{as_of}'; expected a day as YYYY-MM-DD.")
+    if source != "seeds":
+        variables.setdefault("crm_held_files", str(job.layout.held.resolve()))
+    prefix = effective["schema_prefix"]
+    return variables, candidate.Build(
+        build_id=job.run.build_id,
+        as_of_date=as_of,
+        marts=tuple(sorted(request.marts or known)),
+        schema=f"{prefix}_marts" if prefix else "marts",
+        conformed=f"{prefix}_conformed" if prefix else "conformed",
+        staging=f"{prefix}_staging" if prefix else "staging",
+        reporting_currency=str(effective["reporting_currency"]),
+        crm_source=source,
+        project_version=__version__,
+        is_full=request.full,
+    )
+
+
+def _known_target(target: str | None) -> None:
+    profiles = yaml.safe_load((paths.ROOT / "profiles" / "profiles.yml").read_text(encoding="utf-8"))["bestand"]
+    outputs = profiles["outputs"]
+    name = target or profiles["target"]
+    if name not in outputs:
+        raise Stop(
+            Exit.INPUT, "input_error", f"There is no target {name}; profiles/profiles.yml has: {', '.join(outputs)}."
+        )
+    if outputs[name]["type"] != "duckdb":
+        raise Stop(
+            Exit.INPUT, "input_error",
+            f"The target {name} is not a DuckDB file; a refresh publishes from one. Build there with dbt itself.",
+        )  # fmt: skip
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _describe(run: state.Run, build: candidate.Build, target: str | None = None) -> None:
+    run.as_of_date, run.crm_source, run.is_full, run.target = build.as_of_date, build.crm_source, build.is_full, target
+
+
+@contextmanager
+def _alone(working: Path) -> Iterator[None]:
+    """Two publish folders may share one working database; only one refresh at a time may write it."""
+    with lock.held(working.with_name(f".{working.name}.lock"), "refresh of this working database"):
+        yield
+
+
+def _make_ready(working: Path, job: Job, *, full: bool) -> None:
+    """Opens the working database once: replays what a crash has left, and begins anew where it cannot be read."""
+    wal = working.with_name(f"{working.name}.wal")
+    if full:
+        working.unlink(missing_ok=True)
+        wal.unlink(missing_ok=True)
+    try:
+        with duckdb.connect(str(working)) as connection:
+            connection.execute("drop table if exists operations.last_build")
+    except duckdb.Error as error:
+        if "lock" in str(error).lower():
+            raise Stop(Exit.BUSY, "busy", f"Another process has {working} open; it must close it first.") from error
+        if "space" in str(error).lower() or "Permission" in str(error):
+            raise
+        aside = working.with_name(f"{working.name}.unreadable")
+        working.replace(aside)
+        wal.unlink(missing_ok=True)
+        job.report.notes.append(
+            f"The working database could not be read; it is now {aside.name}, and a new one was made."
+        )
+
+
+def _completed(build: candidate.Build, working: Path, job: Job) -> candidate.Build:
+    """Marks the working database as holding a complete build, which `bestand publish` asks for."""
+    with duckdb.connect(str(working)) as connection:
+        connection.execute("create schema if not exists operations")
+        connection.execute("create or replace table operations.last_build (build varchar)")
+        connection.execute("insert into operations.last_build values (?)", [json.dumps(asdict(build))])
+        if "input_accounting" in build.marts:
+            row = connection.execute(
+                f'select sum(rows_read)::bigint, sum(rows_quarantined)::bigint from "{build.schema}".input_accounting'
+            ).fetchone()
+            job.run.rows_read, job.run.rows_quarantined = row or (None, None)
+    return build
+
+
+def read_build(working: Path) -> candidate.Build:
+    """The complete build the working database holds. Stop: there is none."""
+    none = Stop(Exit.INPUT, "input_error", f"{working} holds no complete build: run bestand refresh first.")
+    if not working.exists():
+        raise none
+    try:
+        with duckdb.connect(str(working), read_only=True) as connection:
+            row = connection.execute("select build from operations.last_build").fetchone()
+    except duckdb.CatalogException as error:
+        raise none from error
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            raise Stop(Exit.BUSY, "busy", f"Another process has {working} open; it must close it first.") from error
+        raise
+    if row is None:
+        raise none
+    found = json.loads(row[0])
+    return candidate.Build(**{**found, "marts": tuple(found["marts"])})
+
+
+def _hold_attributes(job: Job, working: Path, build: candidate.Build) -> None:
+    """Where the source has no account_history, notes what changed and keeps it as the input of the next refresh."""
+    if build.crm_source == "seeds":
+        return
+    with duckdb.connect(str(working), read_only=True) as connection:
+        try:
+            supplied = connection.execute(
+                f"select is_supplied and input_format <> 'held' from \"{build.staging}\".stg_crm__inputs"
+                " where entity = 'account_history'"
+            ).fetchone()
+        except duckdb.CatalogException:
+            return
+    if supplied is None or supplied[0]:
+        return
+    try:
+        with state.memory(job.layout.memory) as memory:
+            state.append_attribute_changes(memory, working, build.conformed, build.as_of_date, job.run.build_id)
+            reached("holding attribute changes")
+            state.write_held(memory, job.layout.held)
+    except (OSError, duckdb.Error) as error:
+        job.report.notes.append(f"Attribute changes could not be noted: {_first_line(error)}")
+
+
+def _details(run: state.Run, outcome: Outcome, working: Path) -> candidate.Details:
+    rows = _rows_by_table(working)
+    models, tests = [], []
+    for node in outcome.nodes:
+        if node.resource_type == "test":
+            tests.append({
+                "build_id": run.build_id, "tool": "dbt", "test": node.name, "mart": node.tested,
+                "column_name": node.column, "severity": node.severity, "status": node.status,
+                "failures": node.failures, "message": None if node.status == "pass" else node.message,
+            })  # fmt: skip
+        elif node.resource_type in ("model", "seed"):
+            models.append({
+                "build_id": run.build_id, "model": node.name, "resource_type": node.resource_type,
+                "layer": node.layer, "status": node.status, "seconds": node.seconds,
+                "rows_written": rows.get(node.name) if node.status == "success" else None,
+                "message": None if node.status == "success" else node.message,
+            })  # fmt: skip
+    run.tests_failed = sum(test["status"] in ("fail", "error") for test in tests)
+    run.tests_warned = sum(test["status"] == "warn" for test in tests)
+    return candidate.Details(models, tests)
+
+
+def _rows_by_table(working: Path) -> dict[str, int]:
+    try:
+        with duckdb.connect(str(working), read_only=True) as connection:
+            return dict(connection.execute("select table_name, estimated_size from duckdb_tables()").fetchall())
+    except duckdb.Error:
+        return {}
+
+
+def _rows_of(published: Path) -> list[tuple[str, int]]:
+    with duckdb.connect(str(published), read_only=True) as connection:
+        return connection.execute(
+            "select table_name, row_count from operations.publish_tables where schema_name = 'marts' order by all"
+        ).fetchall()
+
+
+def _why(outcome: Outcome) -> Stop:
+    """Whose fault it is decides the exit code: the input's, the numbers', or the build's."""
+    also = f"\nFailed as well: {', '.join(outcome.also_failed)}" if outcome.also_failed else ""
+    reason = outcome.error.strip() + also
+    bad = [node for node in outcome.nodes if not node.is_good]
+    if "Could not set lock" in reason:
+        return Stop(Exit.BUSY, "busy", reason)
+    if any(
+        "No space left" in text or "Permission denied" in text for text in [reason, *(node.message for node in bad)]
+    ):
+        return Stop(Exit.FAILED, "failed", reason)
+    if not bad or any(_is_about_input(node) for node in bad):
+        return Stop(Exit.INPUT, "input_error", reason)
+    if all(node.resource_type == "test" and node.status == "fail" for node in bad):
+        return Stop(Exit.REFUSED, "refused", reason)
+    return Stop(Exit.FAILED, "failed", reason)
+
+
+def _is_about_input(node: Node) -> bool:
+    # what a model says through raise_in_sql is a sentence for the user about his input: a missing rate, say
+    return (
+        node.resource_type == "operation"
+        or node.path.startswith(("models/staging", "models/conformed"))
+        or (node.tested or "").startswith(("stg_", "validated_"))
+        or "Invalid Input Error" in node.message
+    )
+
+
+def _remember(job: Job, dry_run: bool, details: candidate.Details | None = None) -> None:
+    if dry_run:
+        return
+    with state.memory(job.layout.memory) as memory:
+        state.write_run(memory, job.run)
+        if details:
+            state.write_rows(memory, "operations.model_runs", details.models)
+            state.write_rows(memory, "operations.test_results", details.tests)
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[None]:
+    """Schedulers stop a job with SIGTERM; it then ends like Ctrl-C, with its record written."""
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread: the caller handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
