@@ -45,6 +45,7 @@ class Build:
     schema: str
     conformed: str
     staging: str
+    quarantine: str
     reporting_currency: str
     crm_source: str
     project_version: str

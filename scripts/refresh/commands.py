@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +13,7 @@ import typer
 import yaml
 from rich.console import Console
 
+from . import steps
 from .layout import KEPT
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for schedulers.")]
@@ -64,14 +67,18 @@ def refresh(
     if as_of is not None:
         chosen["as_of_date"] = as_of
     request = Request(chosen, target, tuple(marts or ()), full, dry_run, keep)
-    _finish(run(request, _console(as_json)), as_json)
+    with _watched(as_json) as console:
+        report = run(request, console)
+    _finish(report, as_json)
 
 
 def publish(keep: KeepOption = KEPT, as_json: JsonOption = False) -> None:
     """Audit and publish what the last complete refresh has built, without building again."""
     from .run import publish as run
 
-    _finish(run(keep, _console(as_json)), as_json)
+    with _watched(as_json) as console:
+        report = run(keep, console)
+    _finish(report, as_json)
 
 
 def rollback(
@@ -83,14 +90,18 @@ def rollback(
     """Make a kept publish the current one again."""
     from .run import rollback as run
 
-    _finish(run(build_id, _console(as_json)), as_json)
+    with _watched(as_json) as console:
+        report = run(build_id, console)
+    _finish(report, as_json)
 
 
 def audit(as_json: JsonOption = False) -> None:
     """Audit the marts of the working database as they would be published."""
     from .run import audit as run
 
-    _finish(run(_console(as_json)), as_json)
+    with _watched(as_json) as console:
+        report = run(console)
+    _finish(report, as_json)
 
 
 def status(as_json: JsonOption = False) -> None:
@@ -104,8 +115,25 @@ def status(as_json: JsonOption = False) -> None:
         show(found, Console())
 
 
-def _console(as_json: bool) -> Console:
-    return Console(stderr=True, quiet=as_json and not sys.stderr.isatty())
+@contextmanager
+def _watched(as_json: bool) -> Iterator[Console]:
+    """Shows on standard error what is being done; while dbt builds, it shows its own progress."""
+    console = Console(stderr=True, quiet=as_json and not sys.stderr.isatty())
+    status = console.status("Starting ...")
+
+    def show(step: str) -> None:
+        if step == "building":
+            status.stop()
+        else:
+            status.update(f"{step[:1].upper()}{step[1:]} ...")
+            status.start()
+
+    unlisten = steps.listen(show)
+    try:
+        yield console
+    finally:
+        unlisten()
+        status.stop()
 
 
 def _finish(report: Any, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -19,9 +19,11 @@ import yaml
 from rich.console import Console
 
 from .. import __version__, paths
-from ..build import Node, Outcome, run_dbt
 from ..docs import project_vars, read_manifest
-from . import candidate, lock, state, swap
+from . import blame, candidate, lock, state, swap
+
+if TYPE_CHECKING:
+    from ..build import Node, Outcome
 from .layout import KEPT, Layout, new_build_id
 from .steps import reached
 
@@ -221,12 +223,14 @@ def _refresh(request: Request, job: Job) -> None:
         arguments += ["--full-refresh"] if request.full else []
         if request.marts:
             arguments += ["--select", *(f"+{name}" for name in request.marts), "--indirect-selection", "buildable"]
+        from ..build import run_dbt  # dbt takes a second to import, and only a refresh needs it
+
         outcome = run_dbt("build", *arguments, variables=variables, console=job.console)
         details = _details(job.run, outcome, working)
         job.report.warnings += [f"dbt: {name}" for name in outcome.warnings]
         if outcome.exit_code:
             _remember(job, request.dry_run, details)
-            raise _why(outcome)
+            raise _why(outcome, build, working, variables)
         build = _completed(build, working, job)
         if request.dry_run:
             _try_out(job, build)
@@ -313,6 +317,7 @@ def _asked(request: Request, job: Job) -> tuple[dict[str, Any], candidate.Build]
         schema=f"{prefix}_marts" if prefix else "marts",
         conformed=f"{prefix}_conformed" if prefix else "conformed",
         staging=f"{prefix}_staging" if prefix else "staging",
+        quarantine=f"{prefix}_quarantine" if prefix else "quarantine",
         reporting_currency=str(effective["reporting_currency"]),
         crm_source=source,
         project_version=__version__,
@@ -469,7 +474,7 @@ def _rows_of(published: Path) -> list[tuple[str, int]]:
         ).fetchall()
 
 
-def _why(outcome: Outcome) -> Stop:
+def _why(outcome: Outcome, build: candidate.Build, working: Path, variables: Mapping[str, Any]) -> Stop:
     """Whose fault it is decides the exit code: the input's, the numbers', or the build's."""
     also = f"\nFailed as well: {', '.join(outcome.also_failed)}" if outcome.also_failed else ""
     reason = outcome.error.strip() + also
@@ -481,10 +486,17 @@ def _why(outcome: Outcome) -> Stop:
     ):
         return Stop(Exit.FAILED, "failed", reason)
     if not bad or any(_is_about_input(node) for node in bad):
-        return Stop(Exit.INPUT, "input_error", reason)
+        entities = sorted({node.tested.removeprefix("validated_") for node in bad if _is_gate(node) and node.tested})
+        folder = Path(str(variables["crm_files"])) if build.crm_source == "files" else None
+        rows = [row for entity in entities for row in blame.refused_rows(working, build, entity, folder)]
+        return Stop(Exit.INPUT, "input_error", "\n".join([reason, *rows]))
     if all(node.resource_type == "test" and node.status == "fail" for node in bad):
         return Stop(Exit.REFUSED, "refused", reason)
     return Stop(Exit.FAILED, "failed", reason)
+
+
+def _is_gate(node: Node) -> bool:
+    return (node.tested or "").startswith("validated_")
 
 
 def _is_about_input(node: Node) -> bool:
@@ -492,7 +504,7 @@ def _is_about_input(node: Node) -> bool:
     return (
         node.resource_type == "operation"
         or node.path.startswith(("models/staging", "models/conformed"))
-        or (node.tested or "").startswith(("stg_", "validated_"))
+        or _is_gate(node)
         or "Invalid Input Error" in node.message
     )
 
