@@ -75,7 +75,8 @@ def _row_in(source: str, values: dict[str, Any]) -> int | None:
         known = [name for name in columns if name.lower() in values]
         same = " and ".join(f"nullif(cast(\"{name}\" as varchar), '') is not distinct from ?" for name in known)
         found = connection.execute(
-            f"select row_no from (select row_number() over () as row_no, * from {source}) where {same or 'false'} limit 1",
+            f"select row_no from (select row_number() over () as row_no, * from {source})"
+            f" where {same or 'false'} limit 1",
             [None if values[name.lower()] is None else str(values[name.lower()]) for name in known],
         ).fetchone()
     except duckdb.Error:  # the file cannot be read this way; the reason alone is said

@@ -66,8 +66,13 @@ def write_marts(working: Path, candidate: Path, build: Build, marts: Sequence[Ma
                 comment(connection, f'{name}."{column}"', description, kind="column")
 
 
-def write_operations(candidate: Path, memory: Path, build: Build, run: state.Run, details: Details) -> None:
-    """Adds what refreshes remember, with the run that publishes this file, and which build it is."""
+def write_operations(
+    candidate: Path, memory: Path, build: Build, run: state.Run, details: Details, history: Path | None
+) -> None:
+    """Adds what refreshes remember, with the run that publishes this file, and which build it is.
+
+    `history` is account_history with what this build has seen; without it, it stays as remembered.
+    """
     with _files(candidate, remembered=memory) as connection:
         connection.execute("use candidate")
         held = {row[0] for row in connection.execute(_TABLES_OF, ["remembered"]).fetchall()}
@@ -78,6 +83,8 @@ def write_operations(candidate: Path, memory: Path, build: Build, run: state.Run
         _insert_run(connection, run)
         state.write_rows(connection, "operations.model_runs", details.models)
         state.write_rows(connection, "operations.test_results", details.tests)
+        seen = f"read_parquet({state.literal(history)})" if history else "remembered.operations.account_history"
+        connection.execute(f"create table operations.account_history as from {seen}")
         _write_kpis(connection, run, build, remembered="reported_kpis" in held)
         connection.execute(
             "create table operations.publish_manifest as select ? as build_id, cast(? as date) as as_of_date,"
@@ -148,6 +155,12 @@ class Details:
 
     models: Sequence[Mapping[str, Any]] = ()
     tests: Sequence[Mapping[str, Any]] = ()
+
+    def replaced_by(self, later: Details) -> Details:
+        """These, with what ran again as it ran last."""
+        models = {row["model"]: row for row in (*self.models, *later.models)}
+        tests = {(row["tool"], row["test"]): row for row in (*self.tests, *later.tests)}
+        return Details([*models.values()], [*tests.values()])
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> str:

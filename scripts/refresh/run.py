@@ -217,37 +217,76 @@ def _refresh(request: Request, job: Job) -> None:
     working.parent.mkdir(parents=True, exist_ok=True)
     with _alone(working):
         _make_ready(working, job, full=request.full)
-        reached("building")
-        arguments = ["--exclude-resource-type", "unit_test"]
-        arguments += ["--target", request.target] if request.target else []
-        arguments += ["--full-refresh"] if request.full else []
-        if request.marts:
-            arguments += ["--select", *(f"+{name}" for name in request.marts), "--indirect-selection", "buildable"]
-        from ..build import run_dbt  # dbt takes a second to import, and only a refresh needs it
-
-        outcome = run_dbt("build", *arguments, variables=variables, console=job.console)
-        details = _details(job.run, outcome, working)
-        job.report.warnings += [f"dbt: {name}" for name in outcome.warnings]
-        if outcome.exit_code:
-            _remember(job, request.dry_run, details)
-            raise _why(outcome, build, working, variables)
+        details = _built(request, job, build, variables, request.marts)
+        history, again = _attributes_seen(request, job, build, variables)
+        details = details.replaced_by(again)
         build = _completed(build, working, job)
         if request.dry_run:
             _try_out(job, build)
         else:
-            _publish(job, build, details, request.keep)
-            _hold_attributes(job, working, build)
+            _publish(job, build, details, request.keep, history)
 
 
-def _publish(job: Job, build: candidate.Build, details: candidate.Details, keep: int) -> None:
+def _built(
+    request: Request, job: Job, build: candidate.Build, variables: dict[str, Any],
+    marts: tuple[str, ...], changed: str = "",
+) -> candidate.Details:  # fmt: skip
+    """Runs dbt build on the marts asked for, or on what of them lies downstream of the model `changed`."""
+    from ..build import run_dbt  # dbt takes a second to import, and only a refresh needs it
+
+    working = paths.database()
+    reached("building")
+    arguments = ["--exclude-resource-type", "unit_test"]
+    arguments += ["--target", request.target] if request.target else []
+    arguments += ["--full-refresh"] if request.full else []
+    wanted = [f"+{name}" for name in marts]
+    if changed:
+        wanted = [f"{changed}+,{name}" for name in wanted] or [f"{changed}+"]
+    if wanted:
+        arguments += ["--select", *wanted, "--indirect-selection", "buildable"]
+    outcome = run_dbt("build", *arguments, variables=variables, console=job.console)
+    details = _details(job.run, outcome, working)
+    job.report.warnings += [f"dbt: {name}" for name in outcome.warnings]
+    if outcome.exit_code:
+        _remember(job, request.dry_run, details)
+        raise _why(outcome, build, working, variables)
+    return details
+
+
+def _attributes_seen(request: Request, job: Job, build: candidate.Build, variables: dict[str, Any]) -> Path | None:
+    """Where the source has no account_history: what it would be with the attributes this build sees.
+
+    Segments of the as-of date must already know a change seen today, so what hangs on it is built again.
+    """
+    working = paths.database()
+    if not _holds_attributes(working, build):
+        return None, candidate.Details()
+    reached("noting attribute changes")
+    file = job.layout.making(build.build_id) / "account_history.parquet"
+    file.parent.mkdir(exist_ok=True)
+    with state.memory(job.layout.memory) as memory:
+        changed = state.attribute_changes(memory, working, build.conformed, build.as_of_date, build.build_id, file)
+        if changed:
+            job.report.notes.append(f"{changed} accounts have other attributes than before; noted in account_history.")
+            state.write_held(f"read_parquet({state.literal(file)})", memory, job.layout.held)
+    if not changed:
+        return file, candidate.Details()
+    return file, _built(request, job, build, variables, request.marts, changed="stg_crm__account_history")
+
+
+def _publish(
+    job: Job, build: candidate.Build, details: candidate.Details, keep: int, history: Path | None = None
+) -> None:
     layout, run = job.layout, job.run
     making = layout.making(run.build_id)
     file = making / "marts.duckdb"
-    making.mkdir()
+    making.mkdir(exist_ok=True)
     details = _audited(job, build, file, details)
     run.finish("published", Exit.PUBLISHED)
     reached("adding the record")
-    candidate.write_operations(file, layout.memory, build, run, details)
+    candidate.write_operations(file, layout.memory, build, run, details, history)
+    if history:
+        history.unlink()
     reached("writing Parquet")
     candidate.write_parquet(file, making / "parquet")
     reached("verifying")
@@ -260,6 +299,7 @@ def _publish(job: Job, build: candidate.Build, details: candidate.Details, keep:
         reached("remembering")
         with state.memory(layout.memory) as memory:
             state.remember_published(memory, run.build_id, layout.current)
+            state.write_held("operations.account_history", memory, layout.held)
         reached("removing old publishes")
         swap.prune(layout, keep)
     except (OSError, duckdb.Error) as error:  # published it is; the next run puts the record right
@@ -268,7 +308,7 @@ def _publish(job: Job, build: candidate.Build, details: candidate.Details, keep:
 
 def _try_out(job: Job, build: candidate.Build) -> None:
     making = job.layout.making(job.run.build_id)
-    making.mkdir()
+    making.mkdir(exist_ok=True)
     _audited(job, build, making / "marts.duckdb", candidate.Details())
     job.run.finish("dry_run", Exit.PUBLISHED, "Built and audited; nothing was published or recorded.")
 
@@ -414,27 +454,16 @@ def read_build(working: Path) -> candidate.Build:
     return candidate.Build(**{**found, "marts": tuple(found["marts"])})
 
 
-def _hold_attributes(job: Job, working: Path, build: candidate.Build) -> None:
-    """Where the source has no account_history, notes what changed and keeps it as the input of the next refresh."""
+def _holds_attributes(working: Path, build: candidate.Build) -> bool:
+    """Whether the project itself has to keep earlier attributes: the source has accounts, but no account_history."""
     if build.crm_source == "seeds":
-        return
+        return False
     with duckdb.connect(str(working), read_only=True) as connection:
-        try:
-            supplied = connection.execute(
-                f"select is_supplied and input_format <> 'held' from \"{build.staging}\".stg_crm__inputs"
-                " where entity = 'account_history'"
-            ).fetchone()
-        except duckdb.CatalogException:
-            return
-    if supplied is None or supplied[0]:
-        return
-    try:
-        with state.memory(job.layout.memory) as memory:
-            state.append_attribute_changes(memory, working, build.conformed, build.as_of_date, job.run.build_id)
-            reached("holding attribute changes")
-            state.write_held(memory, job.layout.held)
-    except (OSError, duckdb.Error) as error:
-        job.report.notes.append(f"Attribute changes could not be noted: {_first_line(error)}")
+        row = connection.execute(
+            f"select not is_supplied or input_format = 'held' from \"{build.staging}\".stg_crm__inputs"
+            " where entity = 'account_history'"
+        ).fetchone()
+    return bool(row and row[0])
 
 
 def _details(run: state.Run, outcome: Outcome, working: Path) -> candidate.Details:

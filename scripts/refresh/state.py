@@ -46,6 +46,8 @@ COMMENTS = {
     "refresh_runs": "One row per refresh, publish, rollback or erasure: when, how it ended and why. Times are UTC.",
     "model_runs": "One row per build and dbt model or seed: how long it took and how many rows it holds.",
     "test_results": "One row per build and test (dbt, Great Expectations) that ran: passed, warned or failed.",
+    "account_history": "One row per account and day on which a refresh saw other attributes than before; empty where"
+    " the source supplies account_history.",
     "reported_kpis": "One row per publish and month of mrr_monthly: what was reported then.",
     "publish_manifest": "One row: which build this file is.",
     "publish_tables": "One row per table of this file: rows and a checksum of their content.",
@@ -144,62 +146,88 @@ def remember_published(connection: duckdb.DuckDBPyConnection, build_id: str, pub
             f"insert into operations.{table} by name select * from published.operations.{table} where build_id = ?",
             [build_id],
         )
+    connection.execute(
+        "create or replace table operations.account_history as from published.operations.account_history"
+    )
     connection.execute("commit")
     connection.execute("detach published")
 
 
-def append_attribute_changes(
-    connection: duckdb.DuckDBPyConnection, working: Path, schema: str, as_of: str, build_id: str
+def attribute_changes(
+    connection: duckdb.DuckDBPyConnection, working: Path, conformed: str, as_of: str, build_id: str, file: Path
 ) -> int:
-    """Notes the attributes of every account that are not those noted last; gives how many.
+    """Writes account_history as it is with what this build sees to `file` (Parquet); gives how many accounts changed.
 
-    The first note of an account holds for the time before it too (int_account_segments). A day before the last notes
-    adds nothing: today's attributes are not those of then. A second refresh of the same day replaces its own notes.
+    An account seen for the first time is noted too, and its first note holds for the time before it
+    (int_account_segments), so that changes no number. A day before the last notes adds nothing: today's attributes are
+    not those of then. A second refresh of the same day replaces its own notes.
     """
     connection.execute(f"attach {literal(working)} as working (read_only)")
-    (later,) = connection.execute(
-        "select count(*) from operations.account_history where valid_from > cast(? as date)", [as_of]
-    ).fetchone() or (0,)
-    if later:
-        connection.execute("detach working")
-        return 0
-    connection.execute("begin")
-    connection.execute("delete from operations.account_history where valid_from = cast(? as date)", [as_of])
-    noted = connection.execute(
+    connection.execute(
         f"""
-        with latest as (
-            select account_id, max(valid_from) as valid_from,
-                max_by((industry, company_size, region), valid_from) as attributes
-            from operations.account_history
+        create temporary table notes as
+        with earlier as (
+            select * from operations.account_history where valid_from < $as_of::date
+        ),
+
+        later as (
+            select * from operations.account_history where valid_from > $as_of::date
+        ),
+
+        latest as (
+            select account_id, max_by((industry, company_size, region), valid_from) as attributes
+            from earlier
             group by account_id
+        ),
+
+        seen as (
+            select
+                accounts.account_id, $as_of::date as valid_from, accounts.industry, accounts.company_size,
+                accounts.region, $build_id as build_id
+            from working."{conformed}".accounts
+            left join latest on accounts.account_id = latest.account_id
+            where
+                latest.account_id is null
+                or latest.attributes is distinct from (accounts.industry, accounts.company_size, accounts.region)
         )
-        insert into operations.account_history
-        select
-            accounts.account_id, cast($as_of as date), accounts.industry, accounts.company_size, accounts.region,
-            $build_id
-        from working."{schema}".accounts
-        left join latest on accounts.account_id = latest.account_id
-        where
-            latest.account_id is null
-            or latest.attributes is distinct from (accounts.industry, accounts.company_size, accounts.region)
-        returning account_id
+
+        select * from operations.account_history
+        where valid_from <> $as_of::date or exists (from later)
+        union all
+        select * from seen where not exists (from later)
         """,
         {"as_of": as_of, "build_id": build_id},
-    ).fetchall()
-    connection.execute("commit")
+    )
+    connection.execute(f"copy (select * from notes order by all) to {literal(file)} (format parquet)")
+    row = connection.execute(
+        """
+        with known as (select account_id, valid_from, industry, company_size, region from operations.account_history),
+
+        now as (select account_id, valid_from, industry, company_size, region from notes)
+
+        select count(distinct account_id)
+        from ((select * from now except select * from known) union all (select * from known except select * from now))
+        where account_id in (select account_id from known)
+        """
+    ).fetchone()
+    connection.execute("drop table notes")
     connection.execute("detach working")
-    return len(noted)
+    return int(row[0]) if row else 0
 
 
-def write_held(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Writes the attribute changes as the input account_history, in one step."""
-    waiting = folder / ".account_history.next"
+def write_held(source: str, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Writes the attribute changes in `source` (an SQL relation) as the input account_history, in one step."""
+    waiting, file = folder / ".account_history.next", folder / "account_history.parquet"
+    row = connection.execute(f"select count(*) from {source}").fetchone()
+    if not row or not row[0]:
+        file.unlink(missing_ok=True)
+        return
     connection.execute(
-        "copy (select account_id, valid_from, industry, company_size, region from operations.account_history"
-        f" order by all) to {literal(waiting)} (format parquet)"
+        f"copy (select account_id, valid_from, industry, company_size, region from {source} order by all)"
+        f" to {literal(waiting)} (format parquet)"
     )
     sync(waiting)
-    waiting.replace(folder / "account_history.parquet")
+    waiting.replace(file)
     sync(folder)
 
 

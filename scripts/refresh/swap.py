@@ -68,6 +68,7 @@ def heal(layout: Layout) -> list[str]:
                 )
                 shutil.rmtree(layout.kept(build_id), ignore_errors=True)
                 said.append(f"{build_id} was interrupted; nothing of it was published")
+        state.write_held("operations.account_history", memory, layout.held)  # a refused refresh may have left its own
     for one in layout.publishes.glob(".making-*"):
         shutil.rmtree(one)
     for pointer in (layout.current, layout.parquet):
