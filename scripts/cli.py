@@ -24,7 +24,6 @@ app = typer.Typer(
 )  # fmt: skip
 plot = typer.Typer(help="Pictures of the marts.", no_args_is_help=True)
 app.add_typer(plot, name="plot")
-commands.register(app)
 
 USAGE = 2
 
@@ -132,6 +131,9 @@ def docs(check: CheckOption = False) -> None:
     with _one_sentence(ValueError):
         made = pages.pages(pages.read_manifest(paths.target()))
     _write_or_check(pages.outdated(made) if check else pages.write(made), check, "make docs")
+
+
+commands.register(app)
 
 
 @plot.command("cohorts")

@@ -253,8 +253,10 @@ def _built(
     return details
 
 
-def _attributes_seen(request: Request, job: Job, build: candidate.Build, variables: dict[str, Any]) -> Path | None:
-    """Where the source has no account_history: what it would be with the attributes this build sees.
+def _attributes_seen(
+    request: Request, job: Job, build: candidate.Build, variables: dict[str, Any]
+) -> tuple[Path | None, candidate.Details]:
+    """Where the source has no account_history: what it would be with the attributes this build sees, as Parquet.
 
     Segments of the as-of date must already know a change seen today, so what hangs on it is built again.
     """
