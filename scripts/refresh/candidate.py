@@ -16,6 +16,9 @@ import duckdb
 from . import state
 from .steps import reached
 
+# A file named marts.duckdb is the catalog `marts`: in its schema main a mart is `marts.mrr_monthly`, as in the working
+# database. A schema of the same name as the catalog would make every such name ambiguous.
+SCHEMA = "main"
 OPERATIONS = ("refresh_runs", "model_runs", "test_results", "reported_kpis")
 BUILDS_WITH_DETAILS = 100  # of so many builds a publish carries every model and test; of all of them, the run
 
@@ -55,11 +58,10 @@ class Build:
 def write_marts(working: Path, candidate: Path, build: Build, marts: Sequence[Mart]) -> None:
     """Copies the marts of the working database, and nothing else of it, into a file DuckDB 1.5 can read too."""
     with _files(candidate, working=working) as connection:
-        connection.execute("create schema candidate.marts")
         connection.execute("create schema candidate.operations")
         for mart in marts:
             reached(f"copying {mart.name}")
-            name = f'candidate.marts."{mart.name}"'
+            name = f'candidate.{SCHEMA}."{mart.name}"'
             connection.execute(f'create table {name} as select * from working."{build.schema}"."{mart.name}"')
             comment(connection, name, mart.description)
             for column, description in mart.columns.items():
@@ -110,11 +112,11 @@ def write_operations(
 
 
 def write_parquet(candidate: Path, folder: Path) -> None:
-    """Writes every table of the schema `marts`, and the manifest, as one Parquet file each."""
+    """Writes every mart, and the manifest, as one Parquet file each."""
     folder.mkdir(parents=True)
     with _files(candidate, read_only=True) as connection:
         for schema, table in [*_tables(connection), ("operations", "publish_manifest")]:
-            if schema == "marts" or table == "publish_manifest":
+            if schema == SCHEMA or table == "publish_manifest":
                 reached(f"writing {table}.parquet")
                 connection.execute(
                     f'copy candidate."{schema}"."{table}" to {state.literal(folder / f"{table}.parquet")}'
@@ -135,7 +137,7 @@ def write_manifest(folder: Path) -> dict[str, Any]:
             name = f'candidate."{table["schema_name"]}"."{table["table_name"]}"'
             _compare(connection, name, table, str(name))
             file = parquet / f"{table['table_name']}.parquet"
-            if table["schema_name"] == "marts":
+            if table["schema_name"] == SCHEMA:
                 _compare(connection, f"read_parquet({state.literal(file)})", table, file.name)
     files = [
         {"path": str(file.relative_to(folder)), "bytes": file.stat().st_size, "sha256": sha256(file)}
@@ -167,7 +169,7 @@ def schema_version(connection: duckdb.DuckDBPyConnection) -> str:
     """A short hash of all marts, columns and types: it changes when a reader might have to."""
     row = connection.execute(
         "select left(md5(string_agg(table_name || '.' || column_name || ' ' || data_type, ',' order by table_name,"
-        " column_index)), 12) from duckdb_columns() where database_name = 'candidate' and schema_name = 'marts'"
+        f" column_index)), 12) from duckdb_columns() where database_name = 'candidate' and schema_name = '{SCHEMA}'"
     ).fetchone()
     return str(row[0]) if row else ""
 
@@ -234,7 +236,7 @@ def _write_kpis(connection: duckdb.DuckDBPyConnection, run: state.Run, build: Bu
     if "mrr_monthly" in build.marts:
         connection.execute(
             f"create table operations.reported_kpis as {earlier}select ? as build_id,"
-            " cast(? as timestamp) as reported_at, cast(? as date) as as_of_date, * from marts.mrr_monthly",
+            f" cast(? as timestamp) as reported_at, cast(? as date) as as_of_date, * from {SCHEMA}.mrr_monthly",
             [run.build_id, run.finished_at, build.as_of_date],
         )
     elif remembered:

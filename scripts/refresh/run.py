@@ -407,8 +407,7 @@ def _make_ready(working: Path, job: Job, *, full: bool) -> None:
         working.unlink(missing_ok=True)
         wal.unlink(missing_ok=True)
     try:
-        with duckdb.connect(str(working)) as connection:
-            connection.execute("drop table if exists operations.last_build")
+        duckdb.connect(str(working)).close()
     except duckdb.Error as error:
         if "lock" in str(error).lower():
             raise Stop(Exit.BUSY, "busy", f"Another process has {working} open; it must close it first.") from error
@@ -501,7 +500,8 @@ def _rows_by_table(working: Path) -> dict[str, int]:
 def _rows_of(published: Path) -> list[tuple[str, int]]:
     with duckdb.connect(str(published), read_only=True) as connection:
         return connection.execute(
-            "select table_name, row_count from operations.publish_tables where schema_name = 'marts' order by all"
+            "select table_name, row_count from operations.publish_tables where schema_name = ? order by all",
+            [candidate.SCHEMA],
         ).fetchall()
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import lock, state
+from .candidate import SCHEMA
 from .layout import Layout
 
 RUNS_SHOWN = 10
@@ -63,8 +64,9 @@ def _manifest(layout: Layout) -> dict[str, Any] | None:
         return None
     with duckdb.connect(str(layout.current), read_only=True) as connection:
         cursor = connection.execute(
-            "select *, (select count(*) from operations.publish_tables where schema_name = 'marts') as marts"
-            " from operations.publish_manifest"
+            "select *, (select count(*) from operations.publish_tables where schema_name = ?) as marts"
+            " from operations.publish_manifest",
+            [SCHEMA],
         )
         names = [column[0] for column in cursor.description or []]
         (row,) = cursor.fetchall()
