@@ -1,0 +1,53 @@
+"""What an audit found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Severity = Literal["error", "warn"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One expectation on one mart and what became of it.
+
+    `observed` and `limits` are for people, units included; `message` is one sentence and names neither accounts nor
+    any other row of the marts. An expectation that could not be asked, as there is nothing to compare with, has
+    succeeded, and `observed` says why.
+    """
+
+    mart: str
+    expectation: str
+    column: str | None
+    severity: Severity
+    success: bool
+    observed: str
+    limits: str
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """All findings of an audit, the pages that show them, and the seconds it took."""
+
+    results: tuple[Finding, ...]
+    index: Path
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the marts may be published: no expectation of severity error has failed."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[Finding, ...]:
+        """What stands against publishing."""
+        return tuple(one for one in self.results if not one.success and one.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What should be looked at, and does not stop the publish."""
+        return tuple(one for one in self.results if not one.success and one.severity == "warn")
