@@ -1,0 +1,1 @@
+"""Refreshes the marts, audits them and publishes them."""
