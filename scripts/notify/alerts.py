@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from ..published import has_manifest, marts
 from ..warehouse import NoMarts, connect, rows
 
 # A signal's words stand in account_signals; a publish of few marts may lack it, then the key must do.
@@ -17,16 +18,15 @@ select
     alerts.alert_id, alerts.account_id, alerts.signal, {label} as label, alerts.as_of_date, alerts.severity,
     alerts.owner, alerts.priority, alerts.revenue_at_risk, alerts.why, alerts.recommended_action, alerts.is_in_focus,
     alerts.is_overdue, alerts.opened_on, alerts.due_on
-from marts.alerts as alerts
+from {alerts} as alerts
 {labels}
 where alerts.status = 'open'
 order by alerts.is_in_focus desc, alerts.priority, alerts.alert_id
 """
 LABELS = """
-left join (select signal, min(label) as label from marts.account_signals group by signal) as signals
+left join (select signal, min(label) as label from {signals} group by signal) as signals
     on alerts.signal = signals.signal
 """
-HOLDS = "select 1 from duckdb_tables() where schema_name = ? and table_name = ?"
 MANIFEST = "select as_of_date, reporting_currency from operations.publish_manifest"
 
 
@@ -75,14 +75,16 @@ def read_alerts(published: Path) -> Published | None:
     """
     try:
         with connect(published) as connection:
-            if not _holds(connection, "marts", "alerts"):
+            place = marts(connection)
+            if "alerts" not in place:
                 return None
-            known = _holds(connection, "marts", "account_signals")
-            label = "coalesce(signals.label, alerts.signal)" if known else "alerts.signal"
-            found = rows(connection, OPEN.format(label=label, labels=LABELS if known else ""))
-            ((as_of,),) = connection.execute("select max(as_of_date) from marts.alerts").fetchall()
+            alerts, signals = place["alerts"], place.get("account_signals")
+            label = "coalesce(signals.label, alerts.signal)" if signals else "alerts.signal"
+            labels = LABELS.format(signals=signals) if signals else ""
+            found = rows(connection, OPEN.format(alerts=alerts, label=label, labels=labels))
+            ((as_of,),) = connection.execute(f"select max(as_of_date) from {alerts}").fetchall()
             currency = ""
-            if _holds(connection, "operations", "publish_manifest"):
+            if has_manifest(connection):
                 ((as_of, currency),) = connection.execute(MANIFEST).fetchall()
     except duckdb.Error as error:
         raise NoMarts(f"The alerts of {published} cannot be read: {str(error).splitlines()[0]}") from error
@@ -91,10 +93,6 @@ def read_alerts(published: Path) -> Published | None:
 
 def _words(label: str) -> str:
     return label.replace("_", " ").capitalize() if label.islower() else label
-
-
-def _holds(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    return connection.execute(HOLDS, [schema, table]).fetchone() is not None
 
 
 def split(now: Published, before: Published | None) -> tuple[list[Alert], StillOpen]:

@@ -935,11 +935,13 @@ def published(
     *,
     labels: bool = True,
     manifest: bool = True,
+    schema: str = "main",
 ) -> Path:
     """A published database with alerts; by id, what is not as usual about each."""
     with duckdb.connect(str(file)) as connection:
-        connection.execute("create schema marts")
         connection.execute("create schema operations")
+        connection.execute(f"create schema if not exists {schema}")
+        connection.execute(f"use {schema}")
         if manifest:
             connection.execute(
                 "create table operations.publish_manifest as select 'b1' as build_id, cast(? as date) as as_of_date,"
@@ -948,14 +950,12 @@ def published(
             )
         if labels:
             connection.execute(
-                "create table marts.account_signals as select * from (values ('A1', 'login_decline', 'Log-ins fall'),"
+                "create table account_signals as select * from (values ('A1', 'login_decline', 'Log-ins fall'),"
                 " ('A2', 'login_decline', 'Log-ins fall'), ('A1', 'nps_drop', 'NPS falling'))"
                 " as t (account_id, signal, label)"
             )
         if alerts is not None:
-            connection.execute(
-                f"create table marts.alerts ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})"
-            )
+            connection.execute(f"create table alerts ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})")
             usual = {
                 "account_id": "A1", "signal": "login_decline", "as_of_date": as_of, "status": "open",
                 "severity": "high", "owner": "AM01", "priority": 1, "revenue_at_risk": "12.3400", "why": "Why.",
@@ -965,7 +965,7 @@ def published(
             for key, changes in alerts.items():
                 row = {"alert_id": key, **usual, **changes}
                 connection.execute(
-                    f"insert into marts.alerts values ({', '.join('?' * len(COLUMNS))})",
+                    f"insert into alerts values ({', '.join('?' * len(COLUMNS))})",
                     [row[name] for name in COLUMNS],
                 )
     return file
@@ -1025,7 +1025,7 @@ def test_an_alert_carries_words_and_exact_money(tmp_path: Path) -> None:
         dt.date(2026, 7, 3),
     )
     assert (second.label, second.revenue_at_risk, second.priority) == ("Payment failed", None, None)
-    bare = published(tmp_path / "bare.duckdb", "2026-07-03", {"a": {}}, labels=False, manifest=False)
+    bare = published(tmp_path / "bare.duckdb", "2026-07-03", {"a": {}}, labels=False, manifest=False, schema="marts")
     (only,) = notify.new_alerts(bare, None)
     assert only.label == "Login decline"
 
@@ -1044,7 +1044,7 @@ def test_nothing_new_is_said_only_when_asked(tmp_path: Path) -> None:
 
 
 def test_the_link_is_that_of_the_dashboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = published(tmp_path / "now.duckdb", "2026-07-03", {"new": {}})
+    now = published(tmp_path / "marts.duckdb", "2026-07-03", {"new": {}})
     monkeypatch.setenv("BESTAND_DASHBOARD_URL", "https://bi.example.org/1")
     assert notify.morning_message(now, None).link == "https://bi.example.org/1"
     assert notify.morning_message(now, None, "https://bi.example.org/2").link == "https://bi.example.org/2"
