@@ -5,13 +5,35 @@ Importing this module imports Great Expectations, which takes seconds.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 import duckdb
-import pandas
-from great_expectations import expectations as gxe
+from great_expectations.expectations.core.expect_column_max_to_be_between import (
+    ExpectColumnMaxToBeBetween,
+)
+from great_expectations.expectations.core.expect_column_pair_values_a_to_be_greater_than_b import (
+    ExpectColumnPairValuesAToBeGreaterThanB,
+)
+from great_expectations.expectations.core.expect_column_values_to_be_between import (
+    ExpectColumnValuesToBeBetween,
+)
+from great_expectations.expectations.core.expect_column_values_to_be_in_set import (
+    ExpectColumnValuesToBeInSet,
+)
+from great_expectations.expectations.core.expect_column_values_to_be_unique import (
+    ExpectColumnValuesToBeUnique,
+)
+from great_expectations.expectations.core.expect_column_values_to_not_be_null import (
+    ExpectColumnValuesToNotBeNull,
+)
+from great_expectations.expectations.core.expect_compound_columns_to_be_unique import (
+    ExpectCompoundColumnsToBeUnique,
+)
+from great_expectations.expectations.metadata_types import FailureSeverity
 
 from .limits import LEVELS, UNITS, Band, limits, number
 from .profiles import Part, Profile, Value
@@ -20,33 +42,35 @@ from .spec import Each, Gap, Mart, Measure, Shares
 
 Batch = Literal["rows", "whole", "parts"]
 BATCHES: tuple[Batch, ...] = ("rows", "whole", "parts")
-SEVERITIES = {"error": "critical", "warn": "warning"}
+pandas: Any = importlib.import_module("pandas")  # without types here
+
+SEVERITIES = {"error": FailureSeverity.CRITICAL, "warn": FailureSeverity.WARNING}
 NO_PREVIOUS = "no previous publish"
 # No amount of a company is as large; what is, is not a number.
 LARGEST = 1e15
 
 
-class ExpectRowsToBeThere(gxe.ExpectColumnMaxToBeBetween):
+class ExpectRowsToBeThere(ExpectColumnMaxToBeBetween):
     """A mart is not empty where what it is about exists."""
 
 
-class ExpectChangeToBeBetween(gxe.ExpectColumnMaxToBeBetween):
+class ExpectChangeToBeBetween(ExpectColumnMaxToBeBetween):
     """A measure has not changed more against the last publish than its limit allows."""
 
 
-class ExpectPartsToChangeWithin(gxe.ExpectColumnValuesToBeBetween):
+class ExpectPartsToChangeWithin(ExpectColumnValuesToBeBetween):
     """No category, column or labelled row has changed more against the last publish than its limit allows."""
 
 
-class ExpectSumsToAgree(gxe.ExpectColumnMaxToBeBetween):
+class ExpectSumsToAgree(ExpectColumnMaxToBeBetween):
     """What must be equal is equal."""
 
 
-class ExpectToBeFresh(gxe.ExpectColumnMaxToBeBetween):
+class ExpectToBeFresh(ExpectColumnMaxToBeBetween):
     """The newest period or date is the one that the as-of date asks for."""
 
 
-class ExpectToBePlausible(gxe.ExpectColumnMaxToBeBetween):
+class ExpectToBePlausible(ExpectColumnMaxToBeBetween):
     """A number lies in a range that is stated once, whatever was published before."""
 
 
@@ -140,12 +164,7 @@ class Builder:
 
     def _rows(self, rows: int) -> None:
         mart, have = self._mart, self._profile.columns[self._mart.name]
-        pairs = [
-            (low, high)
-            for triple in mart.intervals
-            for low, high in zip(triple, triple[1:], strict=False)
-            if low != high
-        ]
+        pairs = [(low, high) for triple in mart.intervals for low, high in pairwise(triple) if low != high]
         wanted = [*mart.key, *mart.needed, *mart.shares, *mart.amounts, *(name for name, _ in mart.values)]
         wanted = list(dict.fromkeys([*wanted, *(name for pair in pairs for name in pair)]))
         for column in wanted:
@@ -167,49 +186,50 @@ class Builder:
         )
         for column in (*(key for key in mart.key if key not in mart.nullable_key), *mart.needed):
             if column in have:
-                self._row_check(gxe.ExpectColumnValuesToNotBeNull, column, "no nulls", "null", seen, column=column)
+                self._row_check(ExpectColumnValuesToNotBeNull, column, "no nulls", "null", seen, column=column)
         if all(column in have for column in mart.key):
             self._unique(seen)
         for column in mart.shares:
             if column in have:
                 self._row_check(
-                    gxe.ExpectColumnValuesToBeBetween, column, "0 to 1", "outside 0 to 1", seen,
+                    ExpectColumnValuesToBeBetween, column, "0 to 1", "outside 0 to 1", seen,
                     column=column, min_value=0, max_value=1,
                 )  # fmt: skip
         for column in mart.amounts:
             if column in have:
                 self._row_check(
-                    gxe.ExpectColumnValuesToBeBetween, column, "at least 0", "below 0", seen,
+                    ExpectColumnValuesToBeBetween, column, "at least 0", "below 0", seen,
                     column=column, min_value=0, max_value=LARGEST,
+                    description="Values are not negative, and no larger than an amount can be.",
                 )  # fmt: skip
         for low, high in pairs:
             if low in have and high in have:
                 self._row_check(
-                    gxe.ExpectColumnPairValuesAToBeGreaterThanB, high, f"at least {low}", f"below {low}", seen,
+                    ExpectColumnPairValuesAToBeGreaterThanB, high, f"at least {low}", f"below {low}", seen,
                     column_A=high, column_B=low, or_equal=True, ignore_row_if="either_value_is_missing",
                 )  # fmt: skip
         for column, values in mart.values:
             if column in have:
                 self._row_check(
-                    gxe.ExpectColumnValuesToBeInSet, column, ", ".join(values), "none of them", seen,
+                    ExpectColumnValuesToBeInSet, column, ", ".join(values), "none of them", seen,
                     column=column, value_set=list(values),
                 )  # fmt: skip
 
     def _unique(self, seen: int) -> None:
         key, words = self._mart.key, " + ".join(self._mart.key)
         if len(key) == 1:
-            self._row_check(gxe.ExpectColumnValuesToBeUnique, key[0], "unique", "not unique", seen, column=key[0])
+            self._row_check(ExpectColumnValuesToBeUnique, key[0], "unique", "not unique", seen, column=key[0])
         else:
-            self._row_check(
-                gxe.ExpectCompoundColumnsToBeUnique, words, "unique", "not unique", seen, column_list=list(key)
-            )
+            self._row_check(ExpectCompoundColumnsToBeUnique, words, "unique", "not unique", seen, column_list=list(key))
 
-    def _row_check(self, type_: type[Any], column: str, allowed: str, wrong: str, seen: int, /, **arguments: Any) -> None:
+    def _row_check(
+        self, type_: type[Any], column: str, allowed: str, wrong: str, seen: int, /, **arguments: Any
+    ) -> None:
         name = self._mart.name
         tells_values = type_ in (
-            gxe.ExpectColumnValuesToBeBetween,
-            gxe.ExpectColumnValuesToBeInSet,
-            gxe.ExpectColumnPairValuesAToBeGreaterThanB,
+            ExpectColumnValuesToBeBetween,
+            ExpectColumnValuesToBeInSet,
+            ExpectColumnPairValuesAToBeGreaterThanB,
         )
 
         def tell(result: Mapping[str, Any]) -> tuple[str, str]:
@@ -243,7 +263,7 @@ class Builder:
 
     def _gap(self, gap: Gap) -> None:
         type_: type[Any] = ExpectToBeFresh if gap.kind == "fresh" else ExpectSumsToAgree
-        allowed = "0 days apart" if gap.kind == "fresh" else f"off by at most {number(gap.tolerance)}"
+        allowed = "0 days apart" if gap.kind == "fresh" else f"at most {number(gap.tolerance)}"
         if not self._profile.answerable(gap.sql):
             self._skip(type_, gap.name, "error", allowed, "a mart it is held against was not built")
             return
@@ -260,7 +280,7 @@ class Builder:
         observed = f"off by {number(distance)}{unit}" + (f" at {place}" if distance > gap.tolerance and place else "")
 
         def tell(_: Mapping[str, Any]) -> tuple[str, str]:
-            return observed, f"{self._mart.name}: {gap.says}; {observed} (allowed {allowed})."
+            return observed, f"{self._mart.name}: expected that {gap.says}; {observed} (allowed {allowed})."
 
         self._whole[gap.name] = distance
         self._whole_check(
@@ -336,24 +356,26 @@ class Builder:
         if change is None:
             self._skip_levels(ExpectChangeToBeBetween, title, measure.limit, value.why or "nothing to compare with")
             return
-        self._whole[f"{title}, change in percent"] = change
+        name, text = f"{title}, change in percent", f"{_sentence(f'{title}, against the last publish')} {limit.reason}"
+        self._whole[name] = change
         for level in LEVELS:
             band = limit.band(level, self._profile.months, value.base)
             if band is None:
                 continue
 
-            def tell(_: Mapping[str, Any], band: Band = band) -> tuple[str, str]:
-                moved = f"changed by {_signed(change)} %"
-                values = f"from {number(value.before or 0)} to {'nothing' if value.now is None else number(value.now)}"
-                return (
-                    f"{_signed(change)} %, {values}",
-                    f"{self._mart.name}: {title} {moved} against the last publish, {values} (allowed {band}).",
-                )
+            tell = self._tell_change(title, value, change, band)
+            self._whole_check(ExpectChangeToBeBetween, name, band, level, text, tell, column=title)
 
-            self._whole_check(
-                ExpectChangeToBeBetween, f"{title}, change in percent", band, level,
-                f"{_sentence(f'{title}, against the last publish')} {limit.reason}", tell, column=title,
-            )  # fmt: skip
+    def _tell_change(
+        self, title: str, value: Value, change: float, band: Band
+    ) -> Callable[[Mapping[str, Any]], tuple[str, str]]:
+        values = f"from {number(value.before or 0)} to {'nothing' if value.now is None else number(value.now)}"
+        moved = f"{title} changed by {_signed(change)} % against the last publish, {values}"
+
+        def tell(_: Mapping[str, Any]) -> tuple[str, str]:
+            return f"{_signed(change)} %, {values}", f"{self._mart.name}: {moved} (allowed {band})."
+
+        return tell
 
     def _shares(self, shares: Shares) -> None:
         parts = self._profile.shares(self._mart, shares)
@@ -392,7 +414,7 @@ class Builder:
             if limit.band(level) is None:
                 continue
             # bands differ by base: what is asked is how far outside of its band a part is
-            column = f"{title}, outside of what is allowed ({level})"
+            column = f"{title}, beyond the {'limit' if level == 'error' else 'warning limit'}"
             worst: tuple[float, Part, float, Band] | None = None
             for part in parts:
                 moved, band = change(part), limit.band(level, self._profile.months, part.base)

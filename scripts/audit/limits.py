@@ -95,9 +95,9 @@ def limits() -> dict[str, Limit]:
     read: dict[str, dict[str, Any]] = yaml.safe_load(LIMITS.read_text(encoding="utf-8"))
     made = {}
     for name, entry in read.items():
-        ends = {level: tuple(entry.pop(level)) for level in LEVELS if level in entry}
+        levels: dict[str, Any] = {level: tuple(entry[level]) for level in LEVELS if level in entry}
         try:
-            made[name] = Limit(**entry, **ends)
+            made[name] = Limit(**{**entry, **levels})
         except TypeError as error:
             raise ValueError(f"{LIMITS.name}: {name} is not a limit ({error}).") from error
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from .spec import Bound, Each, Gap, Mart, Measure, Scope, Shares
+from .spec import Bound, Each, Gap, Mart, Measure, Shares
 
 # Row by row, at most so many rows are looked at; of larger marts those whose key has the smallest hash.
 MOST_ROWS = 200_000
@@ -104,15 +104,21 @@ class Part:
 
 
 class Profile:
-    """The candidate, and the last publish beside it, opened read-only."""
+    """The marts of the candidate that were to be built, and the last publish beside them, opened read-only."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, has_previous: bool, as_of: dt.date, entities: Sequence[str]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        has_previous: bool,
+        as_of: dt.date,
+        marts: Collection[str],
+        entities: Sequence[str],
     ) -> None:
         self._connection = connection
         self._literals = {"{as_of}": f"date '{as_of}'", "{entities}": f"{list(entities)!r}"}
         self.as_of = as_of
-        self.columns = self._tables("candidate")
+        # what else the candidate holds may be of another build
+        self.columns = {mart: columns for mart, columns in self._tables("candidate").items() if mart in marts}
         self.previous_columns = self._tables("previous") if has_previous else {}
         self.previous_as_of = self._previous_as_of() if has_previous else None
         self.common = min(as_of, self.previous_as_of) if self.previous_as_of else as_of
@@ -322,7 +328,9 @@ def _for_pandas(column: str, kind: str, nullable_key: bool) -> str:
 
 
 @contextmanager
-def opened(candidate: Path, previous: Path | None, as_of: dt.date, entities: Sequence[str]) -> Iterator[Profile]:
+def opened(
+    candidate: Path, previous: Path | None, as_of: dt.date, marts: Collection[str], entities: Sequence[str]
+) -> Iterator[Profile]:
     """Both files attached read-only to a connection of its own; AuditError where one cannot be opened."""
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
@@ -337,7 +345,4 @@ def opened(candidate: Path, previous: Path | None, as_of: dt.date, entities: Seq
             except duckdb.Error as error:
                 what = "The marts to audit" if name == "candidate" else "The last publish"
                 raise AuditError(f"{what} ({path}) cannot be opened: {str(error).splitlines()[0]}") from error
-        yield Profile(connection, previous is not None, as_of, entities)
-
-
-__all__ = ["FACTS", "MOST_ROWS", "AuditError", "Part", "Profile", "Scope", "Value", "opened"]
+        yield Profile(connection, previous is not None, as_of, marts, entities)

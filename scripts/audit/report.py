@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -49,5 +50,16 @@ class AuditReport:
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """What should be looked at, and does not stop the publish."""
-        return tuple(one for one in self.results if not one.success and one.severity == "warn")
+        """What should be looked at and does not stop the publish; without what fails at the level error as well."""
+        return warnings_of(self.results)
+
+
+def warnings_of(results: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The failed findings of severity warn whose expectation did not fail at the level error too."""
+    results = list(results)
+    refused = {_asked(one) for one in results if not one.success and one.severity == "error"}
+    return tuple(one for one in results if not one.success and one.severity == "warn" and _asked(one) not in refused)
+
+
+def _asked(one: Finding) -> tuple[str, str, str | None]:
+    return one.mart, one.expectation, one.column

@@ -23,20 +23,19 @@ def audit(candidate: Path, previous: Path | None, site: Path, *, as_of: date, ma
 
     `candidate` and `previous` are DuckDB files with a schema marts, opened read-only; no other connection of this
     process may have them open for writing. `previous` is the last publish, None for the first: what would be compared
-    with it is then left out and reported as such, all else holds. `marts` are those that were to be built: of these, one
-    that the candidate lacks is a failure; others are left out. `site` is created; nothing else is written, and nothing
-    is sent anywhere. Raises AuditError where a file cannot be opened.
+    with it is then left out and reported as such, all else holds. `marts` are those that were to be built: of these,
+    one that the candidate lacks is a failure; others are left out. `site` is created; nothing else is written, and
+    nothing is sent anywhere. Raises AuditError where a file cannot be opened.
     """
     started = time.perf_counter()
     with _quiet():
-        from . import pages
         from .expectations import Builder
+        from .pages import Pages
         from .validation import Validator
 
         results: list[Finding] = []
-        written: list[tuple[str, str]] = []
-        site.mkdir(parents=True, exist_ok=True)
-        with opened(candidate, previous, as_of, sorted(read_contract(paths.ROOT))) as profile:
+        pages = Pages(site, as_of)
+        with opened(candidate, previous, as_of, marts, sorted(read_contract(paths.ROOT))) as profile:
             validator = Validator()
             for name in sorted(set(marts)):
                 begun = time.perf_counter()
@@ -51,9 +50,9 @@ def audit(candidate: Path, previous: Path | None, site: Path, *, as_of: date, ma
                 shared = (time.perf_counter() - begun) / max(len(suite.checks) + len(suite.skipped), 1)
                 found, result = validator.validate(suite, shared)
                 results += found
-                written.append((name, pages.write_mart(site, suite, found, result)))
-            facts = _facts(profile, previous)
-        index = pages.write_index(site, results, dict(written), facts, as_of)
+                pages.mart(suite, found, result)
+            compared = _compared(profile, previous)
+        index = pages.index(results, compared)
     return AuditReport(tuple(results), index, time.perf_counter() - started)
 
 
@@ -67,7 +66,7 @@ def _without_suite(mart: str) -> Finding:
     return Finding(mart, "expect_suite_to_exist", None, "warn", False, "no suite", "a suite", message, 0.0)
 
 
-def _facts(profile: Profile, previous: Path | None) -> str:
+def _compared(profile: Profile, previous: Path | None) -> str:
     if previous is None:
         return "There is no last publish: what would be compared with it is left out."
     if profile.previous_as_of is None:

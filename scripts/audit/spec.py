@@ -1,7 +1,7 @@
 """The words in which suites are written: what is expected of a mart, with no engine and no threshold in it.
 
-SQL fragments name tables as `marts.<mart>` and may use {as_of} (a date), {common} (the day up to which the candidate and
-the last publish both know everything: the earlier of their as-of dates) and {entities} (the entities of the input
+SQL fragments name tables as `marts.<mart>` and may use {as_of} (a date), {common} (the day up to which the candidate
+and the last publish both know everything: the earlier of their as-of dates) and {entities} (the entities of the input
 contract, a list). Limits are names of limits.yml.
 """
 

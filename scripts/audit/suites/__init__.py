@@ -5,6 +5,11 @@ from __future__ import annotations
 from ..spec import Mart
 from . import churn, core, early_warning, retention, value
 
-SUITES: dict[str, Mart] = {
-    mart.name: mart for folder in (core, retention, churn, value, early_warning) for mart in folder.MARTS
+FOLDERS: dict[str, tuple[Mart, ...]] = {
+    "core": core.MARTS,
+    "retention": retention.MARTS,
+    "churn": churn.MARTS,
+    "value": value.MARTS,
+    "early_warning": early_warning.MARTS,
 }
+SUITES: dict[str, Mart] = {mart.name: mart for marts in FOLDERS.values() for mart in marts}

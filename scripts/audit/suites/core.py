@@ -23,7 +23,8 @@ MARTS = (
             Gap(
                 "rows_add_up",
                 "accepted, quarantined, superseded and not yet known rows are those read",
-                """select abs(rows_accepted + rows_quarantined + rows_superseded + rows_not_yet_known - rows_read) as gap,
+                """select
+                    abs(rows_accepted + rows_quarantined + rows_superseded + rows_not_yet_known - rows_read) as gap,
                     entity as place
                 from marts.input_accounting""",
             ),

@@ -57,9 +57,8 @@ MARTS = (
             Gap(
                 "nothing_known_is_not_fired",
                 "a signal without data has no value and is not fired, a fired one says why",
-                """select count_if(not has_data and (is_fired or value is not null))
-                        + count_if(is_fired and (explanation is null or fired_since is null or severity is null)) as gap,
-                    signal as place
+                """select signal as place, count_if(not has_data and (is_fired or value is not null))
+                    + count_if(is_fired and (explanation is null or fired_since is null or severity is null)) as gap
                 from marts.account_signals group by signal""",
                 0,
             ),

@@ -90,7 +90,8 @@ MARTS = (
             Gap(
                 "twelve_months_of_mrr",
                 "arr_end is 12 times mrr_end",
-                "select abs(arr_end - 12 * mrr_end) as gap, cast(month_start as varchar) as place from marts.mrr_monthly",
+                """select abs(arr_end - 12 * mrr_end) as gap, cast(month_start as varchar) as place
+                from marts.mrr_monthly""",
             ),
             newest("mrr_monthly", "month_start", LAST_MONTH, "the newest month is that of the as-of date"),
         ),

@@ -269,7 +269,8 @@ MARTS = (
             Gap(
                 "fit_of_the_whole",
                 "every kind of model has, for every date and renewal period, one fit of the whole",
-                """select abs(1 - count_if(segment_value = 'all')) as gap, concat_ws(' ', min(model), as_of_date) as place
+                """select abs(1 - count_if(segment_value = 'all')) as gap,
+                    concat_ws(' ', min(model), as_of_date) as place
                 from marts.clv_model_fits
                 group by as_of_date, period_months, if(model in ('sbg', 'geometric'), 'renewal', model)""",
                 0,
@@ -336,7 +337,8 @@ MARTS = (
                 """select as_of_date, relationship, grouping_kind, sum(customers) as customers,
                     sum(actual_purchases) as actual_purchases, sum(actual_stayed) as actual_stayed
                 from marts.clv_backtest group by all having sum(customers) > 0""",
-                """select w.as_of_date, w.relationship, d.grouping_kind, w.customers, w.actual_purchases, w.actual_stayed
+                """select w.as_of_date, w.relationship, d.grouping_kind, w.customers, w.actual_purchases,
+                    w.actual_stayed
                 from (select * from marts.clv_backtest where grouping_kind = 'all' and customers > 0) as w
                 inner join (select distinct relationship, as_of_date, grouping_kind from marts.clv_backtest) as d
                     on w.relationship = d.relationship and w.as_of_date = d.as_of_date""",
@@ -465,7 +467,8 @@ MARTS = (
                 "months, quarters and years spent the same",
                 ["period_grain"],
                 ["spend"],
-                "select period_grain, sum(spend) as spend from marts.acquisition_cost where channel = 'all' group by all",
+                """select period_grain, sum(spend) as spend from marts.acquisition_cost where channel = 'all'
+                group by all""",
                 """select g.period_grain, w.spend
                 from (select distinct period_grain from marts.acquisition_cost) as g
                 cross join (select sum(spend) as spend from marts.acquisition_cost
