@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from ..refresh.candidate import SCHEMA
 from .spec import Bound, Each, Gap, Mart, Measure, Shares
 
 # Row by row, at most so many rows are looked at; of larger marts those whose key has the smallest hash.
@@ -327,6 +328,18 @@ def _for_pandas(column: str, kind: str, nullable_key: bool) -> str:
     return column
 
 
+def _name_as_suites_do(connection: duckdb.DuckDBPyConnection, side: str) -> None:
+    """A published file holds the marts in its schema main; suites say marts.<mart>, as people do who open the file."""
+    connection.execute(f"attach ':memory:' as {side}")
+    tables = connection.execute(
+        "select schema_name, table_name from duckdb_tables() where database_name = ?", [f"{side}_file"]
+    ).fetchall()
+    for schema, table in tables:
+        into = {SCHEMA: "marts"}.get(schema, schema)
+        connection.execute(f"create schema if not exists {side}.{into}")
+        connection.execute(f'create view {side}.{into}."{table}" as from {side}_file."{schema}"."{table}"')
+
+
 @contextmanager
 def opened(
     candidate: Path, previous: Path | None, as_of: dt.date, marts: Collection[str], entities: Sequence[str]
@@ -341,8 +354,9 @@ def opened(
             try:
                 if not path.exists():
                     raise AuditError(f"There is no {path} to audit.")
-                connection.execute(f"attach '{escaped}' as {name} (read_only)")
+                connection.execute(f"attach '{escaped}' as {name}_file (read_only)")
             except duckdb.Error as error:
                 what = "The marts to audit" if name == "candidate" else "The last publish"
                 raise AuditError(f"{what} ({path}) cannot be opened: {str(error).splitlines()[0]}") from error
+            _name_as_suites_do(connection, name)
         yield Profile(connection, previous is not None, as_of, marts, entities)

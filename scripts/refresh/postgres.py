@@ -22,6 +22,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from .. import warehouse
+from . import candidate as published
 
 URL = "BESTAND_POSTGRES_URL"
 SCHEMA = "BESTAND_POSTGRES_SCHEMA"
@@ -241,7 +242,7 @@ def _exchange(
 
 def _marts(target: PostgresTarget, source: duckdb.DuckDBPyConnection, build_id: str) -> list[Table]:
     """The tables of a publish as PostgreSQL is to have them."""
-    schemas = {"marts": target.schema, "operations": target.operations}
+    schemas = {published.SCHEMA: target.schema, "operations": target.operations}
     columns: dict[tuple[str, str], list[Column]] = {}
     comments = {}
     for schema, table, comment, column, kind, column_comment in source.execute(
@@ -250,9 +251,10 @@ def _marts(target: PostgresTarget, source: duckdb.DuckDBPyConnection, build_id: 
             columns.comment
         from duckdb_tables() as tables
         inner join duckdb_columns() as columns using (database_oid, schema_oid, table_oid)
-        where tables.database_name = current_database() and tables.schema_name in ('marts', 'operations')
+        where tables.database_name = current_database() and tables.schema_name in (?, 'operations')
         order by tables.schema_name, tables.table_name, columns.column_index
-        """
+        """,
+        [published.SCHEMA],
     ).fetchall():
         for name in (table, column):
             if len(name.encode()) > LONGEST_NAME:
@@ -262,7 +264,6 @@ def _marts(target: PostgresTarget, source: duckdb.DuckDBPyConnection, build_id: 
     (catalog,) = source.execute("select current_database()").fetchone() or ("",)
     if ("operations", "publish_manifest") not in columns:
         raise PostgresError("The file to publish holds no operations.publish_manifest.")
-    # marts.duckdb is the catalog marts, and holds a schema marts: only the full name is clear
     held = source.execute(f"select build_id from {_quoted(catalog)}.operations.publish_manifest").fetchone()
     if held != (build_id,):
         raise PostgresError(f"The file to publish is of build {held and held[0]}, not of {build_id}.")
@@ -328,9 +329,10 @@ def _published_before(target: PostgresTarget, connection: psycopg.Connection) ->
     if not operations >= {(target.operations, "publish_manifest"), (target.operations, "publish_tables")}:
         return set()
     marts = connection.execute(
-        sql.SQL("select table_name from {} where schema_name = 'marts'").format(
+        sql.SQL("select table_name from {} where schema_name = %s").format(
             sql.Identifier(target.operations, "publish_tables")
-        )
+        ),
+        [published.SCHEMA],
     ).fetchall()
     return operations | {(target.schema, name) for (name,) in marts}
 

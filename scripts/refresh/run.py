@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
@@ -18,11 +19,14 @@ import duckdb
 import yaml
 from rich.console import Console
 
-from .. import __version__, paths
+from .. import __version__, notify, paths
 from ..docs import project_vars, read_manifest
+from ..notify import Channels, ConfigurationError
+from ..warehouse import NoMarts
 from . import blame, candidate, lock, state, swap
 
 if TYPE_CHECKING:
+    from ..audit import Finding
     from ..build import Node, Outcome
 from .layout import KEPT, Layout, new_build_id
 from .steps import reached
@@ -160,6 +164,7 @@ def rollback(build_id: str | None, console: Console) -> Report:
             raise Stop(
                 Exit.INPUT, "input_error", f"No publish {chosen} is kept; there are: {', '.join(kept) or 'none'}."
             )
+        _to_postgres(job.layout.kept(chosen) / "marts.duckdb", chosen)
         swap.swap(job.layout, chosen)
         job.run.finish("published", Exit.PUBLISHED, f"back to {chosen}, before it {current}")
         job.report.published = chosen
@@ -175,6 +180,8 @@ class Job:
     run: state.Run
     report: Report
     console: Console
+    findings: Sequence[Mapping[str, Any]] = ()
+    previous: Path | None = None
 
 
 def _locked(action: str, console: Console, work: Callable[[Job], None], *, dry_run: bool = False) -> Report:
@@ -182,7 +189,9 @@ def _locked(action: str, console: Console, work: Callable[[Job], None], *, dry_r
     layout = Layout.from_environment()
     report = Report(run)
     job = Job(layout, run, report, console)
+    channels = None
     try:
+        channels = Channels.from_environment()
         layout.prepare()
         with _told_to_stop(), lock.held(layout.lock, action) as stale:
             reached("taking the lock")
@@ -203,11 +212,37 @@ def _locked(action: str, console: Console, work: Callable[[Job], None], *, dry_r
             _remember(job, dry_run)
     except lock.Busy as busy:
         run.finish("busy", Exit.BUSY, str(busy))
+    except ConfigurationError as error:
+        run.finish("input_error", Exit.INPUT, str(error))
     except (OSError, duckdb.Error) as error:
         if run.exit_code is None:
             run.finish("failed", Exit.FAILED, f"The publish folder {layout.root} cannot be used: {_first_line(error)}")
         report.notes.append(f"This run could not be recorded in {layout.state}: {_first_line(error)}")
+    if channels and not dry_run:
+        _tell(job, channels)
     return report
+
+
+def _tell(job: Job, channels: Channels) -> None:
+    """Tells of a failure, a refusal or new alerts; what cannot be delivered changes no outcome."""
+    run = vars(job.run)
+    message = None
+    link = job.report.data_docs.as_uri() if job.report.data_docs else None
+    if job.run.action != "refresh" or not (channels.webhook or channels.mail):
+        return
+    if job.report.published:
+        try:
+            previous = job.previous if job.previous and job.previous.exists() else None
+            message = notify.morning_message(job.layout.current, previous, morning=channels.morning)
+        except NoMarts as error:
+            job.report.notes.append(str(error))
+    elif job.run.exit_code == Exit.REFUSED:
+        message = notify.audit_refused(run, job.findings, link)
+    elif job.run.exit_code != Exit.BUSY:
+        message = notify.refresh_failed(run)
+    if message:
+        reached("telling")
+        job.report.deliveries += [str(one) for one in notify.send(message, channels)]
 
 
 def _refresh(request: Request, job: Job) -> None:
@@ -293,7 +328,10 @@ def _publish(
     candidate.write_parquet(file, making / "parquet")
     reached("verifying")
     candidate.write_manifest(making)
-    swap.keep(layout, run.build_id)
+    before = swap.current_build(layout)
+    job.previous = layout.kept(before) / "marts.duckdb" if before else None
+    kept = swap.keep(layout, run.build_id)
+    _to_postgres(kept / "marts.duckdb", run.build_id)
     swap.swap(layout, run.build_id)
     job.report.published = run.build_id
     job.report.rows = {mart: rows for mart, rows in _rows_of(layout.current)}
@@ -308,14 +346,31 @@ def _publish(
         job.report.notes.append(f"Published, but not all is tidy: {_first_line(error)}")
 
 
+def _to_postgres(file: Path, build_id: str) -> None:
+    """Publishes to PostgreSQL where a server is named; before the files, as it is the likelier one to refuse."""
+    if not os.environ.get("BESTAND_POSTGRES_URL"):
+        return
+    from . import postgres
+
+    try:
+        target = postgres.PostgresTarget.from_environment()
+        if target:
+            reached("publishing to PostgreSQL")
+            postgres.publish(target, file, build_id=build_id, reached=reached)
+    except postgres.PostgresError as error:
+        raise Stop(Exit.FAILED, "failed", str(error)) from error
+
+
 def _try_out(job: Job, build: candidate.Build) -> None:
     making = job.layout.making(job.run.build_id)
     making.mkdir(exist_ok=True)
-    _audited(job, build, making / "marts.duckdb", candidate.Details())
+    _audited(job, build, making / "marts.duckdb", candidate.Details(), dry_run=True)
     job.run.finish("dry_run", Exit.PUBLISHED, "Built and audited; nothing was published or recorded.")
 
 
-def _audited(job: Job, build: candidate.Build, file: Path, details: candidate.Details) -> candidate.Details:
+def _audited(
+    job: Job, build: candidate.Build, file: Path, details: candidate.Details, *, dry_run: bool = False
+) -> candidate.Details:
     """Writes the marts to `file` and looks at them as they would be published; raises Stop where they are refused."""
     reached("copying the marts")
     try:
@@ -323,7 +378,37 @@ def _audited(job: Job, build: candidate.Build, file: Path, details: candidate.De
     except ValueError as error:
         raise Stop(Exit.INPUT, "input_error", str(error)) from error
     candidate.write_marts(paths.database(), file, build, candidate.marts_of(manifest, build.marts))
+    reached("auditing")
+    from ..audit import audit as audit_marts  # Great Expectations takes seconds to import
+
+    layout = job.layout
+    found = audit_marts(
+        file,
+        layout.current if layout.current.exists() else None,
+        layout.audits / job.run.build_id,
+        as_of=date.fromisoformat(build.as_of_date),
+        marts=build.marts,
+    )
+    job.report.data_docs = found.index
+    job.report.failures += [one.message for one in found.failures]
+    job.report.warnings += [one.message for one in found.warnings]
+    details = details.replaced_by(candidate.Details(tests=[_expectation(job.run, one) for one in found.results]))
+    job.run.tests_failed = (job.run.tests_failed or 0) + len(found.failures)
+    job.run.tests_warned = (job.run.tests_warned or 0) + len(found.warnings)
+    if not found.ok:
+        job.findings = details.tests
+        _remember(job, dry_run, candidate.Details(tests=details.tests, models=details.models))
+        raise Stop(Exit.REFUSED, "refused", "\n".join(one.message for one in found.failures))
     return details
+
+
+def _expectation(run: state.Run, one: Finding) -> dict[str, Any]:
+    status = "pass" if one.success else "fail" if one.severity == "error" else "warn"
+    return {
+        "build_id": run.build_id, "tool": "great_expectations", "test": one.expectation, "mart": one.mart,
+        "column_name": one.column, "severity": one.severity, "status": status, "failures": None,
+        "message": None if one.success else one.message,
+    }  # fmt: skip
 
 
 def _asked(request: Request, job: Job) -> tuple[dict[str, Any], candidate.Build]:

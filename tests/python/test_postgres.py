@@ -33,17 +33,17 @@ def nowhere(step: str) -> None:
 
 
 def opened(path: Path) -> duckdb.DuckDBPyConnection:
-    """A file under another name than its own: in marts.duckdb, `marts` would be both the catalog and the schema."""
+    """The file as a reader sees it who opens it under its name: the catalog marts, its tables in the schema main."""
     connection = duckdb.connect()
-    connection.execute(f"set TimeZone = 'UTC'; attach '{path}' as publish")
-    return connection.execute("use publish")
+    connection.execute(f"set TimeZone = 'UTC'; attach '{path}' as marts")
+    return connection.execute("use marts")
 
 
 def write_candidate(path: Path, build_id: str, *statements: str, rows: int = 300) -> Path:
     """A publish of two marts; every row of every table names the build, so that a mix shows."""
     path.unlink(missing_ok=True)
     with opened(path) as connection:
-        connection.execute("create schema marts; create schema operations")
+        connection.execute("create schema operations")
         for mart in MARTS:
             connection.execute(
                 f"create table marts.{mart} as "
@@ -54,7 +54,7 @@ def write_candidate(path: Path, build_id: str, *statements: str, rows: int = 300
             connection.execute(statement)
         connection.execute(
             "create table operations.publish_tables as select schema_name, table_name, estimated_size as row_count, "
-            "'' as checksum from duckdb_tables() where database_name = 'publish' and schema_name = 'marts'"
+            "'' as checksum from duckdb_tables() where database_name = 'marts' and schema_name = 'main'"
         )
     return path
 
@@ -153,12 +153,12 @@ def test_the_demo_arrives_whole(demo: Warehouse, target: PostgresTarget, tmp_pat
     path = tmp_path / "marts.duckdb"
     with opened(path) as connection:
         connection.execute(f"attach '{demo.database}' as demo (read_only)")
-        connection.execute("create schema marts; create schema operations")
+        connection.execute("create schema operations")
         marts = connection.execute(
             "select table_name from duckdb_tables() where database_name = 'demo' and schema_name = 'marts'"
         ).fetchall()
         for (mart,) in marts:
-            connection.execute(f"create table marts.marts.{mart} as select * from demo.marts.{mart}")
+            connection.execute(f"create table marts.{mart} as select * from demo.marts.{mart}")
         connection.execute("create table operations.publish_manifest as select 'b1' as build_id")
     assert len(marts) > 30
     written = publish(target, path, build_id="b1", reached=nowhere)
