@@ -46,6 +46,7 @@ pandas: Any = importlib.import_module("pandas")  # without types here
 
 SEVERITIES = {"error": FailureSeverity.CRITICAL, "warn": FailureSeverity.WARNING}
 NO_PREVIOUS = "no previous publish"
+RESTATED = "share of closed rows with another value"
 # No amount of a company is as large; what is, is not a number.
 LARGEST = 1e15
 
@@ -317,7 +318,8 @@ class Builder:
 
     def _tell_value(self, what: str, value: float, band: Band) -> Callable[[Mapping[str, Any]], tuple[str, str]]:
         def tell(_: Mapping[str, Any]) -> tuple[str, str]:
-            return number(value), f"{self._mart.name}: {what} is {number(value)} (allowed {band})."
+            seen = f"{number(value)}{UNITS[band.unit]}"
+            return seen, f"{self._mart.name}: {what} is {seen} (allowed {band})."
 
         return tell
 
@@ -339,10 +341,14 @@ class Builder:
                     self._skip_levels(ExpectPartsToChangeWithin, f"shares of {column}", shares.limit, why)
             for each in mart.each:
                 self._skip_levels(ExpectPartsToChangeWithin, each.name, each.limit, why)
+            if mart.fixed:
+                self._skip_levels(ExpectPartsToChangeWithin, RESTATED, "restated_values", why)
             self._skip_levels(ExpectPartsToChangeWithin, "shares of nulls", "null_share", why)
             return
         for measure, value in zip(measures, self._profile.measures(mart, measures), strict=True):
             self._measure(measure, value)
+        if mart.fixed:
+            self._changes(RESTATED, "restated_values", self._profile.restated(mart), lambda part: part.now)
         for shares in mart.drifts:
             self._shares(shares)
         for each in mart.each:
@@ -441,24 +447,21 @@ class Builder:
     def _tell_parts(
         self, title: str, part: Part, moved: float, band: Band, of: int
     ) -> Callable[[Mapping[str, Any]], tuple[str, str]]:
-        is_share = title.startswith("shares")
-        values = (
-            f"from {'nothing' if part.before is None else number(part.before)}{' %' if is_share else ''} "
-            f"to {'nothing' if part.now is None else number(part.now)}{' %' if is_share else ''}"
-        )
-        by = f"{number(moved) if band.unit == 'value' else _signed(moved)}{UNITS[band.unit] or ' %'}"
+        unit = " %" if title.startswith("share") else ""
+        before, now = ("nothing" if one is None else f"{number(one)}{unit}" for one in (part.before, part.now))
+        if band.unit == "share":
+            observed, said = f"{part.part} {number(moved)} %", f"{part.part} {number(moved)} %"
+        else:
+            by = f"{_signed(moved)}{UNITS[band.unit]}"
+            observed = f"{part.part} {by}, from {before} to {now}"
+            said = f"{part.part} changed by {by} against the last publish, from {before} to {now}"
 
         def tell(result: Mapping[str, Any]) -> tuple[str, str]:
             count = int(result.get("unexpected_count") or 0)
             others = f" and {count - 1:,} more" if count > 1 else ""
-            observed = f"{part.part} {by}, {values}"
             if not count:
                 return f"at most {observed} ({of:,} compared)", f"{self._mart.name}: {title}: {observed}."
-            return (
-                observed + others,
-                f"{self._mart.name}: {title}: {part.part} changed by {by} against the last publish, {values}"
-                f"{others} (allowed {band}).",
-            )
+            return observed + others, f"{self._mart.name}: {title}: {said}{others} (allowed {band})."
 
         return tell
 

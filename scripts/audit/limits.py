@@ -14,8 +14,8 @@ from .report import Severity
 
 LIMITS = Path(__file__).with_name("limits.yml")
 LEVELS: tuple[Severity, ...] = ("error", "warn")
-Unit = Literal["percent", "points", "value"]
-UNITS = {"percent": " %", "points": " points", "value": ""}
+Unit = Literal["percent", "points", "share", "value"]
+UNITS = {"percent": " %", "points": " points", "share": " %", "value": ""}
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Band:
 
     def __str__(self) -> str:
         unit = UNITS[self.unit]
-        sign = "" if self.unit == "value" else "+"
+        sign = "+" if self.unit in ("percent", "points") else ""
         if self.low is None:
             return f"at most {number(self.high or 0)}{unit}"
         if self.high is None:

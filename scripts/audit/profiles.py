@@ -221,6 +221,33 @@ class Profile:
         parts = self._parts(sql, sql, absent=None)
         return None if parts is None else [part for part in parts if part.before]
 
+    def restated(self, mart: Mart) -> list[Part]:
+        """Of the closed rows that both have, the share in percent with another value, per column of `fixed`."""
+        both = self.columns[mart.name].keys() & self.previous_columns[mart.name].keys()
+        columns = [column for column in mart.fixed if column in both]
+        if not columns or not both.issuperset(mart.key):
+            return []
+        now, before = (
+            f"(select * from {side}.marts.{mart.name} where {mart.closed})" for side in ("candidate", "previous")
+        )
+        on = " and ".join(f"n.{key} = o.{key}" for key in mart.key)
+        counts = ", ".join(
+            f"100e0 * count_if(n.{column} is distinct from o.{column} and "
+            f"coalesce(abs(try_cast(n.{column} as double) - try_cast(o.{column} as double)) > 1e-9, true)) / count(*)"
+            for column in columns
+        )
+        row = self._rows(
+            "candidate",
+            f"""select count(distinct n.{mart.key[0]}), {counts}
+            from {now} as n inner join {before} as o on {on}
+            having count(*) > 0""",
+        )
+        return (
+            [Part("restated", column, share, 0.0, row[0][0]) for column, share in zip(columns, row[0][1:], strict=True)]
+            if row
+            else []
+        )
+
     def null_shares(self, mart: Mart) -> list[Part]:
         """The share of nulls in every column that both have, in percent; nothing where one of them has no rows."""
         columns = [

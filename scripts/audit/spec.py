@@ -94,7 +94,8 @@ class Mart:
     `needs` is the fact (profiles.FACTS) that says when it must have rows; `key` its grain; `needed` further columns
     never null; `shares` columns between 0 and 1; `amounts` columns not below 0; `intervals` (low, value, high);
     `values` the closed lists; `as_of` the column that must be the as-of date in every row; `closed` the rows complete
-    by {common}; `rows` whether the number of rows is compared with the last publish.
+    by {common}; `rows` whether the number of rows is compared with the last publish; `fixed` columns that in
+    closed rows are, row by row, what they were.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Mart:
     as_of: str | None = None
     closed: str | None = None
     rows: bool = True
+    fixed: tuple[str, ...] = ()
     measures: tuple[Measure, ...] = ()
     drifts: tuple[Shares, ...] = ()
     each: tuple[Each, ...] = ()

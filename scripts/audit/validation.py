@@ -7,7 +7,11 @@ from typing import Any
 
 import great_expectations as gx
 from great_expectations.core import ExpectationSuiteValidationResult
-from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
 
 from .expectations import BATCHES, Builder, Check, Skipped, Suite, kind
 from .report import Finding
@@ -17,9 +21,12 @@ class Validator:
     """An ephemeral context of Great Expectations that takes data frames."""
 
     def __init__(self) -> None:
-        self._context = gx.get_context(mode="ephemeral")
-        self._context.enable_analytics(False)
-        self._context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+        configuration = DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(),  # no folder for pages that nobody asks for
+            progress_bars=ProgressBarsConfig(globally=False, metric_calculations=False),
+            analytics_enabled=False,
+        )
+        self._context = gx.get_context(mode="ephemeral", project_config=configuration)
         source = self._context.data_sources.add_pandas("marts")
         self._batches = {
             batch: source.add_dataframe_asset(batch).add_batch_definition_whole_dataframe("all") for batch in BATCHES

@@ -159,7 +159,7 @@ MARTS = (
                 "share_in_red",
                 "select 100e0 * avg(if(band = 'red', 1e0, 0e0)) from marts.account_health having count(*) >= 30",
                 "share_in_red",
-                "share of the customers in the band red in percent",
+                "share of the customers in the band red",
             ),
         ),
     ),
@@ -199,6 +199,7 @@ MARTS = (
         intervals=(("revenue_at_risk", "revenue_at_risk", "mrr"),),
         values=(("band", BANDS), ("model_status", ("converged", "priors_only", "known_end"))),
         closed="as_of_date < {common}",
+        fixed=("band", "mrr"),
         measures=(
             Measure(
                 "mean churn_probability", "avg(churn_probability)", "point_in_time", "closed", "sum(churn_probability)"

@@ -101,14 +101,14 @@ MARTS = (
                 "select 100e0 * arg_max(customer_churn_rate, month_start) from marts.mrr_monthly "
                 "where is_complete and not is_small_base",
                 "monthly_churn_rate",
-                "customer churn of the last complete month in percent",
+                "customer churn of the last complete month",
             ),
             Bound(
                 "nrr_of_the_last_month",
                 "select 100e0 * arg_max(nrr, month_start) from marts.mrr_monthly "
                 "where is_complete and not is_small_base",
                 "monthly_nrr",
-                "net revenue retention of the last complete month in percent",
+                "net revenue retention of the last complete month",
             ),
         ),
     ),
@@ -120,6 +120,7 @@ MARTS = (
         amounts=("mrr_start", "mrr_end", "mrr_churned", "mrr_contracted", "mrr_expanded", "tenure_months"),
         values=(("movement", MOVEMENTS),),
         closed=MONTH_CLOSED,
+        fixed=("mrr_end", "movement", *SEGMENTS),
         measures=(
             Measure("sum of mrr_end", "sum(mrr_end)", "restated_sum", "closed", "count(distinct account_id)"),
             Measure("accounts", "count(distinct account_id)", "restated_sum", "closed", "count(distinct account_id)"),
