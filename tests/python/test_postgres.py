@@ -158,7 +158,7 @@ def test_the_demo_arrives_whole(demo: Warehouse, target: PostgresTarget, tmp_pat
             "select table_name from duckdb_tables() where database_name = 'demo' and schema_name = 'marts'"
         ).fetchall()
         for (mart,) in marts:
-            connection.execute(f"create table marts.marts.{mart} as select * from demo.marts.{mart}")
+            connection.execute(f"create table marts.{mart} as select * from demo.marts.{mart}")
         connection.execute("create table operations.publish_manifest as select 'b1' as build_id")
     assert len(marts) > 30
     written = publish(target, path, build_id="b1", reached=nowhere)
