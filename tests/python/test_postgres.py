@@ -20,11 +20,10 @@ import psutil
 import psycopg
 import pytest
 from bestand.refresh import postgres as publishing
-from bestand.refresh.postgres import PostgresBusy, PostgresError, PostgresTarget, publish, published_build
+from bestand.refresh.postgres import STEPS, PostgresBusy, PostgresError, PostgresTarget, publish, published_build
 from postgres_server import Postgres, postgres  # noqa: F401
 from project import ROOT, Warehouse
 
-STEPS = ("postgres_connected", "postgres_loaded", "postgres_checked", "postgres_committed", "postgres_vacuumed")
 MARTS = ("movements", "totals")
 
 
@@ -33,17 +32,17 @@ def nowhere(step: str) -> None:
 
 
 def opened(path: Path) -> duckdb.DuckDBPyConnection:
-    """A file under another name than its own: in marts.duckdb, `marts` would be both the catalog and the schema."""
+    """A publish's file, in which `marts` is the catalog and the marts lie in its schema main."""
     connection = duckdb.connect()
-    connection.execute(f"set TimeZone = 'UTC'; attach '{path}' as publish")
-    return connection.execute("use publish")
+    connection.execute(f"set TimeZone = 'UTC'; attach '{path}' as marts")
+    return connection.execute("use marts")
 
 
 def write_candidate(path: Path, build_id: str, *statements: str, rows: int = 300) -> Path:
     """A publish of two marts; every row of every table names the build, so that a mix shows."""
     path.unlink(missing_ok=True)
     with opened(path) as connection:
-        connection.execute("create schema marts; create schema operations")
+        connection.execute("create schema operations")
         for mart in MARTS:
             connection.execute(
                 f"create table marts.{mart} as "
@@ -54,7 +53,7 @@ def write_candidate(path: Path, build_id: str, *statements: str, rows: int = 300
             connection.execute(statement)
         connection.execute(
             "create table operations.publish_tables as select schema_name, table_name, estimated_size as row_count, "
-            "'' as checksum from duckdb_tables() where database_name = 'publish' and schema_name = 'marts'"
+            "'' as checksum from duckdb_tables() where database_name = 'marts' and schema_name = 'main'"
         )
     return path
 
@@ -153,7 +152,7 @@ def test_the_demo_arrives_whole(demo: Warehouse, target: PostgresTarget, tmp_pat
     path = tmp_path / "marts.duckdb"
     with opened(path) as connection:
         connection.execute(f"attach '{demo.database}' as demo (read_only)")
-        connection.execute("create schema marts; create schema operations")
+        connection.execute("create schema operations")
         marts = connection.execute(
             "select table_name from duckdb_tables() where database_name = 'demo' and schema_name = 'marts'"
         ).fetchall()
@@ -321,8 +320,8 @@ def test_a_publish_that_is_killed_leaves_one_build_whole(
     for step in STEPS:
         build_id = f"first {step}"
         assert run_publisher(target, candidate(build_id), build_id, step).returncode == -9
-        committed = STEPS.index(step) >= STEPS.index("postgres_committed")
-        assert published_build(target) == (build_id if committed else None)
+        committed = step == STEPS[-1]
+        assert published_build(target) == (build_id if committed else None), step
     publish(target, candidate("old"), build_id="old", reached=nowhere)
     expected = "old"
     for moment in [*STEPS, *(f"after {0.02 * n}" for n in range(8))]:
@@ -331,7 +330,7 @@ def test_a_publish_that_is_killed_leaves_one_build_whole(
         assert run.returncode in (-9, 0), run.stderr
         found = builds(admin)
         if moment in STEPS:
-            expected = build_id if moment in STEPS[3:] else expected
+            expected = build_id if moment == STEPS[-1] else expected
             assert found == {expected}, moment
         else:
             assert found in ({expected}, {build_id}), moment
@@ -350,7 +349,7 @@ def test_two_publishes_at_once(
     path = candidate("b1")
 
     def meanwhile(step: str) -> None:
-        if step == "postgres_loaded":
+        if step == "checking PostgreSQL":
             monkeypatch.setattr(publishing, "OTHER_PUBLISH_SECONDS", 0.2)
             with pytest.raises(PostgresBusy, match=r"^Another publish to the PostgreSQL schema marts is under way"):
                 publish(target, path, build_id="b1", reached=nowhere)
