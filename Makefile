@@ -6,6 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DUCKDB15 := .cache/duckdb-1.5
+DAGSTER := .cache/dagster
 UV := .cache/uv
 TEST_DEMO := .cache/test-demo
 
@@ -47,7 +48,7 @@ format: $(INSTALLED)  ## Put Python and SQL into the project's form
 	BESTAND_DATABASE=:memory: $(BIN)/sqlfluff fix --quiet --processes 2 models tests/data
 
 # One build of the demo with all data tests and unit tests serves every test that reads it.
-test: lint $(DUCKDB15)/.installed  ## Everything that pip alone can prove: lint, dbt build and unit tests, pytest
+test: lint $(DUCKDB15)/.installed $(DAGSTER)/.installed  ## Everything that pip alone can prove: lint, dbt build and unit tests, pytest
 	@rm -rf $(TEST_DEMO) && mkdir -p $(TEST_DEMO)
 	BESTAND_DATABASE=$(TEST_DEMO)/bestand.duckdb DBT_TARGET_PATH=$(TEST_DEMO)/target DBT_LOG_PATH=$(TEST_DEMO)/logs \
 		$(BIN)/bestand build --unit-tests
@@ -78,9 +79,10 @@ bench-clv: $(INSTALLED)  ## Time fits and scores beside lifetimes and scipy, wri
 bench-health: $(INSTALLED)  ## Score two simulated bases beside scikit-learn, write docs/benchmarks.md (some 3 minutes)
 	$(BIN)/python tests/python/bench_health.py
 
-lock: $(UV)/bin/uv  ## Renew requirements.lock and requirements-duckdb15.lock from their .in files
+lock: $(UV)/bin/uv  ## Renew requirements*.lock from their .in files
 	$(UV)/bin/uv pip compile requirements.in --output-file requirements.lock $(LOCK_OPTIONS)
 	$(UV)/bin/uv pip compile requirements-duckdb15.in --output-file requirements-duckdb15.lock $(LOCK_OPTIONS)
+	$(UV)/bin/uv pip compile requirements-dagster.in --output-file requirements-dagster.lock $(LOCK_OPTIONS)
 
 $(UV)/bin/uv:
 	$(PYTHON) -m pip install --quiet --target $(UV) uv
@@ -90,6 +92,13 @@ $(DUCKDB15)/.installed: requirements-duckdb15.lock | $(INSTALLED)
 	@rm -rf $(DUCKDB15)
 	$(PYTHON) -m pip --python $(BIN)/python install --quiet --no-deps --require-hashes --target $(DUCKDB15) \
 		--requirement requirements-duckdb15.lock
+	@touch $@
+
+# Dagster needs versions of its own around the project's dbt and DuckDB (examples/schedules).
+$(DAGSTER)/.installed: requirements-dagster.lock
+	@test -x $(DAGSTER)/bin/python || $(PYTHON) -m venv --without-pip $(DAGSTER)
+	$(PYTHON) -m pip --python $(DAGSTER)/bin/python install --quiet --require-hashes \
+		--requirement requirements-dagster.lock
 	@touch $@
 
 generate: $(INSTALLED)  ## Write the models and yml that follow from the input contract

@@ -235,15 +235,7 @@ class Styles:
 def _write_workbook(
     connection: duckdb.DuckDBPyConnection, file: Path, marts: Sequence[Mart], about: dict[str, Any]
 ) -> None:
-    workbook = xlsxwriter.Workbook(
-        str(file),
-        {
-            "constant_memory": True,
-            "strings_to_formulas": False,
-            "strings_to_numbers": False,
-            "strings_to_urls": False,
-        },
-    )
+    workbook = xlsxwriter.Workbook(str(file), {"constant_memory": True})
     if about:
         # the same publish gives the same file
         workbook.set_properties({"title": "Bestand", "created": about["published_at"]})

@@ -72,12 +72,27 @@ def refresh(
     _finish(report, as_json)
 
 
-def publish(keep: KeepOption = KEPT, as_json: JsonOption = False) -> None:
+def publish(
+    built: Annotated[
+        bool, typer.Option("--built", help="Publish what dbt has built without bestand refresh, with these --vars.")
+    ] = False,
+    marts: Annotated[
+        list[str] | None, typer.Option(help="With --built: this mart only; may be given several times.")
+    ] = None,
+    variables: Annotated[str, typer.Option("--vars", help="With --built: the vars of the build, as YAML.")] = "{}",
+    keep: KeepOption = KEPT,
+    as_json: JsonOption = False,
+) -> None:
     """Audit and publish what the last complete refresh has built, without building again."""
+    from .run import Request
     from .run import publish as run
 
+    chosen = _vars(variables)
+    if not built and (chosen or marts):
+        _usage("--vars and --marts go with --built: a refresh has noted its own.")
+    request = Request(chosen, None, tuple(marts or ()), keep=keep) if built else None
     with _watched(as_json) as console:
-        report = run(keep, console)
+        report = run(keep, console, request)
     _finish(report, as_json)
 
 

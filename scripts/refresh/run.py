@@ -126,12 +126,16 @@ def refresh(request: Request, console: Console) -> Report:
     return _locked("refresh", console, lambda work: _refresh(request, work), dry_run=request.dry_run)
 
 
-def publish(keep: int, console: Console) -> Report:
-    """Audits and publishes the working database as the last complete build left it."""
+def publish(keep: int, console: Console, request: Request | None = None) -> Report:
+    """Audits and publishes the working database as the last complete build left it.
+
+    With a request it is taken for what dbt has built without `bestand refresh` (by hand, or by another scheduler) with
+    the request's vars; all its marts must be there and be of its day.
+    """
 
     def work(job: Job) -> None:
         with _alone(paths.database()):
-            build = read_build(paths.database())
+            build = read_build(paths.database()) if request is None else _adopted(request, job)
             _describe(job.run, build)
             _publish(job, build, candidate.Details(), keep)
 
@@ -518,6 +522,41 @@ def _completed(build: candidate.Build, working: Path, job: Job) -> candidate.Bui
             ).fetchone()
             job.run.rows_read, job.run.rows_quarantined = row or (None, None)
     return build
+
+
+def _adopted(request: Request, job: Job) -> candidate.Build:
+    """The build that dbt has made on its own with the vars of the request. Stop: it is not there whole."""
+    working = paths.database()
+    _, build = _asked(request, job)
+    if not working.exists():
+        raise Stop(Exit.INPUT, "input_error", f"There is no database {working}: build it first (dbt build).")
+    try:
+        with duckdb.connect(str(working), read_only=True) as connection:
+            found = {row[0] for row in connection.execute(_TABLES_OF, [build.schema]).fetchall()}
+            missing = sorted(set(build.marts) - found)
+            if missing:
+                raise Stop(
+                    Exit.INPUT,
+                    "input_error",
+                    f"{working} lacks {', '.join(missing)}: build all marts first (dbt build).",
+                )
+            for mart in sorted(set(build.marts) & set(_MARTS_OF_ONE_DAY)):
+                days = connection.execute(f'select distinct as_of_date from "{build.schema}".{mart}').fetchall()
+                if days and [str(day) for (day,) in days] != [build.as_of_date]:
+                    raise Stop(
+                        Exit.INPUT, "input_error",
+                        f"The mart {mart} was built for {', '.join(str(day) for (day,) in days)}, not for"
+                        f" {build.as_of_date}: build it for that day, or publish it for its own.",
+                    )  # fmt: skip
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            raise Stop(Exit.BUSY, "busy", f"Another process has {working} open; it must close it first.") from error
+        raise
+    return _completed(build, working, job)
+
+
+_TABLES_OF = "select table_name from duckdb_tables() where schema_name = ?"
+_MARTS_OF_ONE_DAY = ("account_health", "account_signals", "alerts")
 
 
 def read_build(working: Path) -> candidate.Build:
