@@ -83,7 +83,9 @@ def _in_currency(content: Any, currency: str) -> Any:
 def reporting_currency(published: Path) -> str:
     """The currency of all amounts of a publish, as ISO 4217 code."""
     if not published.exists():
-        raise NotReady(f"There is no publish at {published}: run bestand refresh first, or name its folder in BESTAND_PUBLISH_DIR.")
+        raise NotReady(
+            f"There is no publish at {published}: run bestand refresh first, or name its folder in BESTAND_PUBLISH_DIR."
+        )
     try:
         with duckdb.connect(str(published), read_only=True) as connection:
             row = connection.execute("select reporting_currency from operations.publish_manifest").fetchone()
@@ -129,7 +131,7 @@ def prepare(home: Path, published: Path, password: str) -> None:
 @contextmanager
 def serving(home: Path, port: int) -> Iterator[str]:
     """Serves a prepared home on 127.0.0.1, gives the dashboard's address, and ends the server with the block."""
-    if _answers(port):
+    if answers(port):
         raise NotReady(f"Port {port} is taken by another program: choose another one with --port.")
     with (home / "server.log").open("w", encoding="utf-8") as log:
         server = subprocess.Popen(
@@ -156,12 +158,18 @@ def free_port() -> int:
         return port
 
 
+def answers(port: int) -> bool:
+    """Whether somebody listens on this port of 127.0.0.1."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def _wait_for(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         if server.poll() is not None:
             raise NotReady(f"Superset ended at once (exit code {server.returncode}); {log} says why.")
-        if _answers(port):
+        if answers(port):
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
                     return
@@ -169,11 +177,6 @@ def _wait_for(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
                 pass
         time.sleep(0.3)
     raise NotReady(f"Superset did not answer within {START_SECONDS:.0f} seconds; {log} says more.")
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _executable(name: str) -> Path:
@@ -207,7 +210,7 @@ def serve(
     home: HomeOption = HOME,
     browser: Annotated[bool, typer.Option(help="Open the dashboard in the browser, where there is one.")] = True,
 ) -> None:
-    """Set Superset up over the published marts and serve it until Ctrl-C; builds the demo where nothing is published."""
+    """Serve the dashboard over the published marts until Ctrl-C; where none are published, the demo is built first."""
     published = published_file()
     if not published.exists():
         typer.echo("Nothing is published yet: building and publishing the demo (bestand refresh).")

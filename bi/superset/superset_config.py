@@ -85,16 +85,19 @@ THEME_DEFAULT = {
 THEME_DARK = None  # one look on every screen
 THEME_FONT_URL_ALLOWED_DOMAINS: list[str] = []
 
-# Okabe and Ito's colours, which the colour-blind can tell apart; the dashboard names most of its colours itself.
+# Okabe and Ito's colours, which the colour-blind can tell apart, then darker ones; the dashboard names most itself.
 EXTRA_CATEGORICAL_COLOR_SCHEMES = [
     {
         "id": "bestand",
         "label": "Bestand",
         "description": "Told apart by the colour-blind",
         "isDefault": True,
-        "colors": ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#5B6470", "#B8A000"],
+        "colors": [
+            "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#5B6470", "#B8A000",
+            "#00476F", "#8A5F00", "#00614A", "#7A3600",
+        ],
     }
-]
+]  # fmt: skip
 # Light enough for dark figures in every cell.
 EXTRA_SEQUENTIAL_COLOR_SCHEMES = [
     {
