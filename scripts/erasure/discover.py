@@ -38,7 +38,9 @@ def _everything(places: Places, rules: Rules) -> Iterator[_Everything]:
         for number, path in enumerate(dict.fromkeys(one.resolve() for one in places.databases())):
             settle(path)
             connection.execute(f"attach {literal(path)} as held_{number} (read_only)")
-            found.tables += [table for _, table in tables_of(connection, f"held_{number}")]
+            for _, table in tables_of(connection, f"held_{number}"):
+                found.tables.append(table)
+                found.learn_forms(table)
         for entity, path in [*places.input_files(), *places.held_files(), *places.restricted_files()]:
             if path.suffix.lower() == ".parquet":
                 source = f"read_parquet({literal(path)}, hive_partitioning = false)"
@@ -59,7 +61,10 @@ class _Everything:
     def load(self, entity: str, path: Path) -> None:
         """Makes the keys and the personal columns of a CSV or JSON file a table."""
         name = f"input_{len(self.tables)}"
-        rows = [one.values for one in textfiles.records(path, self.rules, entity) if one.values]
+        try:
+            rows = [one.values for one in textfiles.records(path, self.rules, entity) if one.values]
+        except textfiles.Unreadable as error:
+            raise textfiles.Unreadable(f"{path.name} {error}") from error
         names = list(dict.fromkeys(name for row in rows for name in row))
         names = [one for one in names if self.rules.kind(one) or one in self.rules.personal]
         if not names:
@@ -107,6 +112,8 @@ class _Everything:
         plan.alerts = sorted({*plan.alerts, *self._answered_alerts(plan.accounts)})
         plan.gone = sorted(gone)
         plan.texts = sorted(self._texts(plan.accounts, contacts))
+        plan.homes = sorted(self._homes(plan.contacts))
+        plan.parts = sorted(self._name_parts(plan.contacts))
         for of, olds in keys.items():
             if olds:
                 form = self.forms.get(of, ("text", 0))
@@ -185,6 +192,22 @@ class _Everything:
                 found |= {one for one in values if worth_looking_for(one, free=free)}
         return found
 
+    def _homes(self, contacts: list[str]) -> set[str]:
+        """The accounts these contacts are or were at."""
+        found: set[str] = set()
+        for table in self.tables:
+            if self.rules.entity(table.name) == "contacts" and "contact_id" in table.columns:
+                for owner in table.owners():
+                    found |= self._values(table, owner, ["contact_id"], contacts)
+        return found
+
+    def _name_parts(self, contacts: list[str]) -> set[str]:
+        names: set[str] = set()
+        for table in self.tables:
+            if {"contact_id", "full_name"} <= table.columns.keys():
+                names |= self._values(table, "full_name", ["contact_id"], contacts)
+        return {part for name in names for part in name.split() if worth_looking_for(part, free=False)}
+
     def _has(self, table: Table, kind: str, ids: list[str]) -> bool:
         columns = [name for name in table.columns if self.rules.kind(name) == kind]
         return any(self._values(table, name, [name], ids) for name in columns)
@@ -194,25 +217,22 @@ class _Everything:
         for table in self.tables:
             for column in table.columns:
                 if self.rules.kind(column) == kind:
-                    found |= self._values(table, column, [], [])
+                    found |= self._distinct(table, column, "true", {})
         return found
 
     def _values(
         self, table: Table, column: str, owners: Iterable[str], ids: list[str], *, other: bool = False
     ) -> set[str]:
         """The values of a column in rows of which one of the columns `owners` is among `ids` (or is another)."""
-        owners = list(owners)
-        if owners and not ids:
+        conditions = [f"{_trimmed(owner)} {'not in' if other else 'in'} (select unnest($ids))" for owner in owners]
+        if not conditions or not ids:
             return set()
-        inside = "not in" if other else "in"
-        where = " or ".join(f"{_trimmed(owner)} {inside} (select unnest($ids))" for owner in owners)
-        if not owners:
-            if ids:
-                return set()
-            where = "true"
+        return self._distinct(table, column, " or ".join(conditions), {"ids": ids})
+
+    def _distinct(self, table: Table, column: str, where: str, parameters: dict[str, list[str]]) -> set[str]:
         rows = self.connection.execute(
             f"select distinct {_trimmed(column)} from {table.source} where ({where}) and {_trimmed(column)} <> ''",
-            {"ids": ids} if owners else {},
+            parameters,
         ).fetchall()
         return {row[0] for row in rows}
 

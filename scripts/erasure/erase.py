@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from .discover import discover
 from .places import Places
 from .plan import Plan
 from .rules import Rules, rules
-from .tables import Touched, connection_for, rewrite_database, rewrite_parquet, tables_of
+from .tables import Touched, connection_for, mentioning, rewrite_database, rewrite_parquet, tables_of
 
 SUBJECTS = ("account", "contact")
 MADE_OF_PROJECT = (
@@ -276,19 +276,10 @@ def _erase_file(entity: str, path: Path, plan: Plan, found: Rules, places: Place
     if entity not in found.contract:
         return Touched(0, 0)
     with connection_for(places.spill) as connection:
-        touched, write = _rewritten(path, entity, plan, found, connection, places)
+        touched, write = textfiles.rewrite(path, entity, plan, found, connection)
         if touched:
             write()
     return touched
-
-
-def _rewritten(
-    path: Path, entity: str, plan: Plan, found: Rules, connection: duckdb.DuckDBPyConnection, places: Places
-) -> tuple[Touched, Callable[[], None]]:
-    try:
-        return textfiles.rewrite(path, entity, plan, found, connection)
-    except textfiles.Unreadable as error:
-        raise ErasureError(f"{places.named(path)} {error}: repair it or take it away, then erase again.") from error
 
 
 def _erase_publish(places: Places, build_id: str, plan: Plan, found: Rules, done: Erased) -> None:
@@ -361,7 +352,10 @@ def _renew_current(places: Places, plan: Plan, found: Rules, done: Erased) -> No
 
 
 def _left(places: Places, plan: Plan, found: Rules) -> Iterator[str]:
-    """Looks with the same eyes once more: a place where there is still something to do was not done."""
+    """Looks once more: a place where there is still something to do was not done."""
+    for path in dict.fromkeys(one.resolve() for one in places.databases()):
+        for table in mentioning(path, plan.strings, places.spill):
+            yield f"{places.named(path)}: {table}"
     for entity, path in places.input_files():
         if path.suffix.lower() != ".parquet" and entity in found.contract:
             with connection_for(places.spill) as connection:
@@ -473,7 +467,7 @@ def _readable() -> Iterator[None]:
             ) from error
         raise
     except textfiles.Unreadable as error:
-        raise ErasureError(f"An input file {error}: repair it or take it away, then erase again.") from error
+        raise ErasureError(f"{error}: repair it or take it away, then erase again.") from error
 
 
 def _counted(number: int, what: str) -> str:

@@ -32,6 +32,8 @@ class Plan:
     keys: dict[str, dict[str, str]] = field(default_factory=dict)  # kind of key: old value, new value
     gone: list[str] = field(default_factory=list)  # further keys of rows that are removed
     texts: list[str] = field(default_factory=list)  # names, addresses, free text
+    homes: list[str] = field(default_factory=list)  # accounts of contacts who are erased for themselves
+    parts: list[str] = field(default_factory=list)  # parts of their names: they count in free text about their account
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for the journal."""
@@ -49,6 +51,12 @@ class Plan:
     def needles(self) -> list[str]:
         """Names, addresses and free texts, in lower case."""
         return sorted({one.lower() for one in self.texts}, key=len, reverse=True)
+
+    @cached_property
+    def strings(self) -> list[str]:
+        """Who is erased, as text that is looked for everywhere at the end: distinctive keys, names, addresses."""
+        keys = [*self.accounts, *self.contacts, *self.contacts_gone, *self.alerts]
+        return [*(one for one in keys if is_distinctive(one)), *self.needles]
 
     @cached_property
     def _spoken(self) -> dict[str, str]:
@@ -71,6 +79,15 @@ class Plan:
     def names(self, text: str) -> bool:
         """Whether a free text mentions the subject."""
         return self.scrub(text) != text
+
+    def names_in_part(self, text: str) -> bool:
+        """Whether a free text about the account of an erased contact could mean him: a surname is enough."""
+        return bool(self._parts and self._parts.search(text))
+
+    @cached_property
+    def _parts(self) -> re.Pattern[str] | None:
+        escaped = "|".join(re.escape(one) for one in self.parts)
+        return re.compile(rf"\b(?:{escaped})\b", re.IGNORECASE) if escaped else None
 
     def scrub(self, text: str) -> str:
         """The text without the subject: keys become their new value, names and the keys of removed rows a mark."""

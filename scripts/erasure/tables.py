@@ -6,6 +6,7 @@ read from the old file and written, as it is to be, into a fresh one that then t
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from .plan import Plan, is_distinctive
 from .rules import OWNERS, RAW, Rules
 
 TOKENS = "[A-Za-z0-9_-]+"
+STRINGS_AT_ONCE = 500
 ORDINAL = "erasing_ordinal"
 OURS = ("source_account_id", "build_id", ORDINAL)  # columns that the project adds to the rows of an entity
 
@@ -54,6 +56,7 @@ class Rewriter:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, plan: Plan, rules: Rules) -> None:
         self.connection, self.plan, self.rules = connection, plan, rules
+        self._texts_made = 0
         connection.execute("create or replace temp table erase_keys (kind varchar, old varchar, new varchar)")
         connection.execute("create or replace temp table erase_ids (kind varchar, id varchar)")
         connection.execute("create or replace temp table erase_tokens (token varchar)")
@@ -64,13 +67,14 @@ class Rewriter:
         ids += [("contact", one) for one in [*plan.contacts, *plan.contacts_gone]]
         ids += [("contact_gone", one) for one in plan.contacts_gone]
         ids += [("alert", one) for one in plan.alerts]
+        ids += [("home", one) for one in plan.homes]
         insert(connection, "erase_ids", ids)
         insert(connection, "erase_tokens", [(one,) for one in plan.replaced])
         odd = [one.lower() for one in plan.replaced if is_distinctive(one)]
         insert(connection, "erase_needles", [(one,) for one in [*plan.needles, *odd]])
 
     def touched(self, table: Table) -> Touched:
-        """What there is to do; also prepares `query`, which must follow for the same table."""
+        """What there is to do; also prepares what `query` gives until the next table is looked at."""
         self._prepare(table)
         removed, changed = self._removed, " or ".join(f"({one})" for one in self._changes) or "false"
         if removed == "false" and changed == "false":
@@ -138,7 +142,7 @@ class Rewriter:
     def _emptied(self, name: str, entity: str | None, table: Table, of_account: str, of_contact: str) -> str:
         found = [of_account] if name.lower() == "account_name" else [of_account, of_contact]
         if name.lower() in self.rules.free_text:
-            found.append(self._mentions(table, name))
+            found += [self._mentions(table, name), *self._mentions_in_part(table, name)]
         elif entity and self.rules.contract[entity]["key"][0] in table.columns:
             # a row that came without its key: nothing but the name says whose it is
             key = self.rules.contract[entity]["key"][0]
@@ -162,7 +166,8 @@ class Rewriter:
         if not found:
             self._columns.append(column)
             return
-        texts = f"erase_texts_{number}"
+        self._texts_made += 1
+        texts = f"erase_texts_{self._texts_made}"
         self.connection.execute(f"create or replace temp table {texts} (old varchar, new varchar)")
         insert(self.connection, texts, found)
         self._from += f" left join {texts} on {texts}.old = cast({column} as varchar)"
@@ -177,6 +182,18 @@ class Rewriter:
         if not found:
             return "false"
         return f'cast(one."{name}" as varchar) in ({", ".join(literal(one) for one in found)})'
+
+    def _mentions_in_part(self, table: Table, name: str) -> list[str]:
+        """The same of texts about the account of an erased contact, where a part of his name is enough."""
+        at_home = _any(self._is_one(owner, "home") for owner in table.owners())
+        if at_home == "false" or not self.plan.parts:
+            return []
+        column = f'cast(one."{name}" as varchar)'
+        rows = self.connection.execute(
+            f"select distinct {column} from {table.source} as one where {at_home} and {column} is not null"
+        ).fetchall()
+        found = [row[0] for row in rows if self.plan.names_in_part(row[0])]
+        return [f"({at_home} and {column} in ({', '.join(literal(one) for one in found)}))"] if found else []
 
     def _mentioning(self, table: Table, name: str) -> list[str]:
         """The values that could name the subject, to be looked at one by one."""
@@ -213,8 +230,10 @@ def rewrite_database(
         connection.execute(f"attach {literal(path)} as old (read_only)")
         rewriter = Rewriter(connection, plan, rules)
         tables = list(tables_of(connection, "old"))
+        queries = {}
         for schema, table in tables:
             touched = rewriter.touched(table)
+            queries[schema, table.name] = rewriter.query() if touched else f"from {table.source}"
             if touched:
                 done[f"{schema}.{table.name}"] = touched
         if not done and not always:
@@ -223,18 +242,39 @@ def rewrite_database(
         connection.execute(f"attach {literal(fresh)} as new (storage_version {literal(version)})")
         connection.execute("copy from database old to new (schema)")
         for schema, table in tables:
-            query = f"from {table.source}"
-            if f"{schema}.{table.name}" in done:
-                rewriter.touched(table)
-                query = rewriter.query()
-            connection.execute(f'insert into new."{schema}"."{table.name}" {query}')
+            connection.execute(f'insert into new."{schema}"."{table.name}" {queries[schema, table.name]}')
         connection.execute("detach new")
     fresh.with_name(f"{fresh.name}.wal").unlink(missing_ok=True)
+    shutil.copymode(path, fresh)
     sync(fresh)
     if into is None:
         fresh.replace(path)
         sync(path.parent)
     return done
+
+
+def mentioning(path: Path, strings: Sequence[str], spill: Path) -> list[str]:
+    """The tables of a DuckDB file in which one of the strings stands in any column, by itself or in a text."""
+    with connection_for(spill) as connection:
+        connection.execute(f"attach {literal(path)} as old (read_only)")
+        return [
+            f"{schema}.{table.name}"
+            for schema, table in tables_of(connection, "old")
+            if _mentions_any(connection, table, strings)
+        ]
+
+
+def _mentions_any(connection: duckdb.DuckDBPyConnection, table: Table, strings: Sequence[str]) -> bool:
+    row = "concat_ws(chr(31), " + ", ".join(f'cast("{name}" as varchar)' for name in table.columns) + ")"
+    for start in range(0, len(strings), STRINGS_AT_ONCE):
+        some = "|".join(re.escape(one) for one in strings[start : start + STRINGS_AT_ONCE])
+        bounded = f"(^|[^A-Za-z0-9_-])({some})($|[^A-Za-z0-9_-])"
+        found = connection.execute(
+            f"select 1 from {table.source} where regexp_matches({row}, ?, 'i') limit 1", [bounded]
+        ).fetchone()
+        if found:
+            return True
+    return False
 
 
 def rewrite_parquet(path: Path, table: str, plan: Plan, rules: Rules, spill: Path) -> Touched:

@@ -114,7 +114,9 @@ def _may_name(values: dict[str, str | None], ids: set[str], plan: Plan, rules: R
     given = {name: value for name, value in values.items() if value}
     if not ids.isdisjoint(value.strip() for value in given.values()):
         return True
-    return any(name in rules.personal and plan.names(value) for name, value in given.items())
+    return any(
+        name in rules.personal and (plan.names(value) or plan.names_in_part(value)) for name, value in given.items()
+    )
 
 
 # --- CSV ---
@@ -135,16 +137,20 @@ class _Csv:
                 taken.append(line)
                 yield line
 
-        for row in csv.reader(feed(), delimiter=self.delimiter):
-            text = "".join(taken)
-            if len(taken) > 1 and len(row) != len(self.names):
-                # a quote that is never closed has swallowed the lines that follow: each for itself
-                yield from (self._single(line) for line in taken)
+        reader = csv.reader(feed(), delimiter=self.delimiter, strict=True)
+        while True:
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error:
+                row = []
+            if len(row) == len(self.names):
+                yield self._record("".join(taken), row)
             else:
-                yield self._record(text, row)
+                # a quote that is never closed may have swallowed the lines that follow: each for itself
+                yield from (self._single(line) for line in taken)
             taken.clear()
-        if taken:
-            yield Record("".join(taken), None)
 
     def _single(self, line: str) -> Record:
         return self._record(line, next(csv.reader([line], delimiter=self.delimiter), []))

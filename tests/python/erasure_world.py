@@ -1,18 +1,23 @@
-"""A small company for the tests of erasure: a dozen accounts, every kind of input file, one refresh that several tests share."""
+"""A small company for the tests of erasure: a dozen accounts, every kind of input file, and a scanner for all of it."""
 
 from __future__ import annotations
 
 import csv
 import datetime as dt
+import hashlib
+import html
 import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from bestand.build import run_dbt
+from bestand.erasure import Places
 from bestand.refresh import run as refreshing
 from bestand.refresh.layout import Layout
 from rich.console import Console
@@ -21,7 +26,7 @@ MARTS = (
     "account_clv", "account_months", "account_signals", "alerts", "churn_by_segment", "cohort_retention",
     "health_contributions", "input_accounting", "mrr_monthly", "mrr_movements", "retention_cost",
 )  # fmt: skip
-FIRST, SECOND = "2025-07-01", "2025-08-01"
+FIRST = "2025-07-01"
 
 # The account that is erased, the one merged into it, and what is theirs.
 ACCOUNT, MERGED = "K-12", "K-77"
@@ -34,7 +39,10 @@ ACCOUNT_KEYS = [
 ACCOUNT_TEXTS = ["Frau Quast sagt, wir antworten nie"]
 # The contact who is erased; the account stays.
 CONTACT = "P-5"
-CONTACT_WORDS = ["Zacharias Blumenkohl", "zacharias@kohl.example", "Blumenkohl war unser letzter Freund dort"]
+CONTACT_WORDS = [
+    "Zacharias Blumenkohl", "zacharias@kohl.example", "Zacharias Blumenkohl war unser letzter Freund dort",
+    "Herr Blumenkohl hat uns verlassen",
+]  # fmt: skip
 # Of everybody else nothing may be lost, however alike the keys are.
 OTHERS = ["K-1", "K-120", "K-2", "P-50", "P-55", "P-2", "S-1", "S-120", "I-1", "Petra Unbeteiligt", "X-1"]
 
@@ -105,17 +113,33 @@ def write_inputs(folder: Path) -> Path:
     ]  # fmt: skip
     _csv(folder / "invoices.csv", invoices)
     orders = [
-        {"order_id": f"O-{n}", "account_id": "K-9", "ordered_at": f"2025-0{n}-02 10:00:00", "amount": "40", "currency": "EUR"}
+        {
+            "order_id": f"O-{n}",
+            "account_id": "K-9",
+            "ordered_at": f"2025-0{n}-02 10:00:00",
+            "amount": "40",
+            "currency": "EUR",
+        }
         for n in range(1, 7)
     ]
     (folder / "orders").mkdir()
     _csv(folder / "orders" / "a.csv", orders[:3])
     _csv(folder / "orders" / "b.csv", [*orders[3:], {**orders[0], "order_id": "O-12", "account_id": "K-12"}])
     cancellations = [
-        ("X-1", "K-2", "S-2", "2025-05-20", "2025-06-15", "price", "Zu teuer, und Blumenkohl war unser letzter Freund dort"),
+        ("X-1", "K-2", "S-2", "2025-05-20", "2025-06-15", "price", f"Zu teuer. {CONTACT_WORDS[2]}"),
+        ("X-2", "K-1", "S-1", "2025-06-28", "2026-01-01", "service", CONTACT_WORDS[3]),
+        ("X-3", "K-4", "S-4", "2025-06-28", "2026-01-01", "service", "Blumenkohl vertragen wir nicht"),
         ("X-12", "K-12", "S-77", "2025-05-25", "2025-06-20", "service", ACCOUNT_TEXTS[0]),
     ]  # fmt: skip
-    names = ["cancellation_id", "account_id", "subscription_id", "requested_on", "effective_on", "reason_code", "comment"]
+    names = [
+        "cancellation_id",
+        "account_id",
+        "subscription_id",
+        "requested_on",
+        "effective_on",
+        "reason_code",
+        "comment",
+    ]
     _csv(folder / "cancellations.csv", [dict(zip(names, one, strict=True)) for one in cancellations])
     _behaviour(folder)
     _money(folder)
@@ -178,8 +202,8 @@ def _behaviour(folder: Path) -> None:
     _csv(
         folder / "survey_responses.csv",
         [
-            {"response_id": key, "account_id": account, "contact_id": person, "survey": "nps", "sent_at": "2025-06-01 08:00:00",
-             "responded_at": "2025-06-02 08:00:00", "score": score}
+            {"response_id": key, "account_id": account, "contact_id": person, "survey": "nps",
+             "sent_at": "2025-06-01 08:00:00", "responded_at": "2025-06-02 08:00:00", "score": score}
             for key, account, person, score in surveys
         ],
         # a line that the reader refuses
@@ -196,7 +220,12 @@ def _behaviour(folder: Path) -> None:
     _csv(
         folder / "milestones.csv",
         [
-            {"milestone_id": f"L-{n}", "account_id": f"K-{n}", "milestone": "success_event", "occurred_at": "2025-01-05"}
+            {
+                "milestone_id": f"L-{n}",
+                "account_id": f"K-{n}",
+                "milestone": "success_event",
+                "occurred_at": "2025-01-05",
+            }
             for n in (12, 1)
         ],
     )
@@ -239,7 +268,13 @@ def _money(folder: Path) -> None:
     _csv(
         folder / "loyalty_points.csv",
         [
-            {"entry_id": f"N-{n}", "account_id": f"K-{n}", "programme": "stars", "points": "10", "occurred_at": "2025-05-01"}
+            {
+                "entry_id": f"N-{n}",
+                "account_id": f"K-{n}",
+                "programme": "stars",
+                "points": "10",
+                "occurred_at": "2025-05-01",
+            }
             for n in (12, 1)
         ],
     )
@@ -250,8 +285,6 @@ def _money(folder: Path) -> None:
 
 
 def _alert(account: str, signal: str, day: str) -> str:
-    import hashlib
-
     return hashlib.md5(f"{account}|{signal}|{day}".encode(), usedforsecurity=False).hexdigest()
 
 
@@ -291,17 +324,56 @@ class World:
             "DBT_LOG_PATH": str(self.root / "logs"),
         }
 
-    def refresh(self, as_of: str) -> refreshing.Report:
+    def refresh(self, as_of: str, marts: tuple[str, ...] = MARTS) -> refreshing.Report:
         """A refresh of some marts on the input files."""
-        request = refreshing.Request(
-            {"crm_source": "files", "crm_files": str(self.inputs), "as_of_date": as_of,
-             "quarantine_max_share": {"default": 1}, "alert_history_days": 40, "clv_min_customers": 2},
-            marts=MARTS,
-        )  # fmt: skip
+        with self._here():
+            return refreshing.refresh(refreshing.Request(self.variables(as_of), marts=marts), Console(quiet=True))
+
+    def variables(self, as_of: str) -> dict[str, Any]:
+        """The vars of its builds."""
+        return {
+            "crm_source": "files", "crm_files": str(self.inputs), "as_of_date": as_of,
+            "crm_held_files": str(self.layout.held), "quarantine_max_share": {"default": 1},
+            "alert_history_days": 40, "clv_min_customers": 2,
+        }  # fmt: skip
+
+    def run(self, command: str, *arguments: str) -> None:
+        """A dbt command on the same inputs."""
+        with self._here():
+            outcome = run_dbt(command, *arguments, variables=self.variables(FIRST), console=Console(quiet=True))
+        assert outcome.exit_code == 0, outcome.error
+
+    def publish(self) -> None:
+        """The last build once more, as another publish."""
+        with self._here():
+            assert refreshing.publish(7, Console(quiet=True)).exit_code == 0
+
+    def places(self) -> Places:
+        """Where to erase."""
+        return Places(self.layout, self.database, self.inputs, self.root / "target", self.root / "logs")
+
+    @contextmanager
+    def _here(self) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.environment().items():
                 patch.setenv(name, value)
-            return refreshing.refresh(request, Console(quiet=True))
+            yield
+
+    def small_copy(self, root: Path) -> World:
+        """The same without the tables between input and marts, for tests of something else."""
+        other = self.copy(root)
+        other.database.unlink()
+        with duckdb.connect(str(other.database)) as connection:
+            connection.execute(f"attach '{self.database}' as old (read_only)")
+            for schema, table in connection.execute(
+                "select schema_name, table_name from duckdb_tables() where database_name = 'old'"
+                " and schema_name in ('conformed', 'marts', 'restricted', 'quarantine')"
+            ).fetchall():
+                connection.execute(f"create schema if not exists {schema}")
+                connection.execute(f"create table {schema}.{table} as from old.{schema}.{table}")
+        shutil.rmtree(other.root / "target" / "run")
+        shutil.rmtree(other.root / "target" / "compiled")
+        return other
 
     def copy(self, root: Path) -> World:
         """The same files elsewhere; the current file stays one with its publish."""
@@ -340,12 +412,14 @@ def _found_in_file(path: Path, wanted: list[str]) -> Iterator[tuple[str, str]]:
             for schema, table in connection.execute(
                 "select schema_name, table_name from duckdb_tables() where database_name = 'looked'"
             ).fetchall():
-                yield from _found_in_relation(
-                    connection, f'looked."{schema}"."{table}"', wanted, f": {schema}.{table}"
-                )
+                yield from _found_in_relation(connection, f'looked."{schema}"."{table}"', wanted, f": {schema}.{table}")
     else:
         text = path.read_bytes().decode("utf-8", errors="ignore")
-        unescaped = text.encode("utf-8").decode("unicode_escape", errors="ignore") if "\\u" in text else text
+        unescaped = (
+            html.unescape(text)
+            if path.suffix != ".json"
+            else re.sub(r"\\u([0-9a-f]{4})", lambda match: chr(int(match[1], 16)), text)
+        )
         for one in wanted:
             pattern = _bounded(one)
             if re.search(pattern, text) or re.search(pattern, unescaped):
@@ -356,11 +430,12 @@ def _found_in_relation(
     connection: duckdb.DuckDBPyConnection, relation: str, wanted: list[str], place: str
 ) -> Iterator[tuple[str, str]]:
     columns = [row[0] for row in connection.execute(f"describe select * from {relation}").fetchall()]
-    row = ", chr(31), ".join(f'coalesce(cast("{name}" as varchar), \'\')' for name in columns)
+    row = ", chr(31), ".join(f"coalesce(cast(\"{name}\" as varchar), '')" for name in columns)
     tests = ", ".join("count(*) filter (regexp_matches(one, ?, 'i'))" for _ in wanted)
+    contains = " or ".join("contains(one, ?)" for _ in wanted)
     counts = connection.execute(
-        f"select {tests} from (select concat({row}) as one from {relation})",
-        [_re2(one) for one in wanted],
+        f"select {tests} from (select lower(concat({row})) as one from {relation}) where {contains}",
+        [*(_re2(one) for one in wanted), *(one.lower() for one in wanted)],
     ).fetchone()
     for one, count in zip(wanted, counts or (), strict=True):
         if count:
