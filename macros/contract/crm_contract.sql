@@ -13,6 +13,9 @@
             order       pairs of columns whose first must not be later than their second
             volume      high: rows may count in the hundreds of millions
             of_survivor describes an account: of a merged account no rows are kept, only the survivor's
+            erasure     what `bestand erase` does with the rows of an erased account (of every entity that names one):
+                        keep   - money, and what totals and segments need: stays under random keys
+                        remove - what the account and its people did and said, and who they are
   Column:   type        text | date | timestamp | integer | decimal | rate | boolean
             required    a null is a reason to quarantine (key columns are required unless `nullable`)
             values      the list of allowed values
@@ -26,6 +29,7 @@
 {% set contract_yaml %}
 accounts:
   needed: required
+  erasure: keep
   of_survivor: true
   description: Customer accounts, one row per account and correction.
   key: [account_id]
@@ -51,6 +55,7 @@ accounts:
     closed_on: {type: date, known_later: true, description: Date the account was closed.}
 account_history:
   needed: optional
+  erasure: keep
   of_survivor: true
   description: Earlier attribute values of accounts, so that segments are as they were then.
   key: [account_id, valid_from]
@@ -66,6 +71,7 @@ account_history:
     plan_tier: {type: text, description: Plan tier from that day on.}
 contacts:
   needed: optional
+  erasure: remove
   description: Persons at the accounts. Personal data; never reaches a mart.
   key: [contact_id]
   event_time: created_at
@@ -81,6 +87,7 @@ contacts:
     left_at: {type: timestamp, known_later: true, description: When the contact left the account (UTC).}
 contact_roles:
   needed: optional
+  erasure: remove
   description: Roles contacts hold at their account over time.
   key: [contact_id, role, valid_from]
   event_time: valid_from
@@ -93,6 +100,7 @@ contact_roles:
     valid_to: {type: date, known_later: true, description: First day the role is no longer held.}
 consents:
   needed: optional
+  erasure: remove
   description: Consents of contacts by purpose and channel.
   key: [contact_id, purpose, channel, granted_at]
   event_time: granted_at
@@ -106,6 +114,7 @@ consents:
     withdrawn_at: {type: timestamp, known_later: true, description: When it was withdrawn (UTC).}
 subscriptions:
   needed: contract
+  erasure: keep
   description: Versions of subscriptions; a later valid_from ends the earlier version of the same subscription.
   key: [subscription_id, valid_from]
   event_time: valid_from
@@ -145,6 +154,7 @@ plans:
     tier_rank: {type: integer, description: 'Rank of the plan, 1 = smallest.'}
 cancellations:
   needed: optional
+  erasure: keep
   description: Cancellations customers asked for, with their reason.
   key: [cancellation_id]
   event_time: requested_on
@@ -159,6 +169,7 @@ cancellations:
     comment: {type: text, personal: true, max_length: 10000, description: Free text.}
 invoices:
   needed: optional
+  erasure: keep
   description: Invoices.
   key: [invoice_id]
   event_time: issued_on
@@ -177,6 +188,7 @@ invoices:
     refunded_amount: {type: decimal, non_negative: true, description: Amount refunded.}
 orders:
   needed: shop
+  erasure: keep
   description: Orders of customers, net of discount and before returns.
   key: [order_id]
   event_time: ordered_at
@@ -194,6 +206,7 @@ orders:
     promotion_code: {type: text, description: Promotion code.}
 usage_events:
   needed: optional
+  erasure: remove
   volume: high
   description: Product events of accounts and their contacts.
   key: [event_id]
@@ -209,6 +222,7 @@ usage_events:
     occurred_at: {type: timestamp, required: true, description: When (UTC).}
 usage_daily:
   needed: optional
+  erasure: remove
   volume: high
   description: Day totals of usage, for those who hold totals instead of events.
   key: [account_id, contact_id, used_on, feature]
@@ -231,6 +245,7 @@ features:
     is_integration: {type: boolean, description: Technical integration.}
 support_tickets:
   needed: optional
+  erasure: remove
   description: Support tickets.
   key: [ticket_id]
   event_time: opened_at
@@ -248,6 +263,7 @@ support_tickets:
     reopened_count: {type: integer, non_negative: true, description: How often it was reopened.}
 survey_responses:
   needed: optional
+  erasure: remove
   description: Surveys sent and answered.
   key: [response_id]
   event_time: sent_at
@@ -264,6 +280,7 @@ survey_responses:
     topic: {type: text, description: Topic.}
 messages:
   needed: optional
+  erasure: remove
   volume: high
   description: Messages sent and what became of them.
   key: [message_id]
@@ -286,6 +303,7 @@ messages:
     discount_percent: {type: rate, non_negative: true, description: Discount offered in percent.}
 milestones:
   needed: optional
+  erasure: remove
   description: Milestones of the relationship.
   key: [milestone_id]
   event_time: occurred_at
@@ -297,6 +315,7 @@ milestones:
     occurred_at: {type: timestamp, required: true, description: When (UTC).}
 offers:
   needed: optional
+  erasure: keep
   description: Offers made and decided.
   key: [offer_id]
   event_time: offered_at
@@ -313,6 +332,7 @@ offers:
     amount: {type: decimal, description: Value of the offer in account currency.}
 loyalty_memberships:
   needed: optional
+  erasure: keep
   description: Memberships in loyalty programmes over time.
   key: [account_id, programme, valid_from]
   event_time: valid_from
@@ -327,6 +347,7 @@ loyalty_memberships:
     tier: {type: text, description: Tier.}
 loyalty_points:
   needed: optional
+  erasure: keep
   description: Points earned and redeemed.
   key: [entry_id]
   event_time: occurred_at
@@ -339,6 +360,7 @@ loyalty_points:
     occurred_at: {type: timestamp, required: true, description: When (UTC).}
 costs:
   needed: optional
+  erasure: keep
   description: Costs of acquiring, keeping and serving customers.
   key: [cost_id]
   event_time: period_start
@@ -356,6 +378,7 @@ costs:
     currency: {type: text, required: true, currency: true, description: Currency.}
 account_managers:
   needed: optional
+  erasure: keep
   of_survivor: true
   description: Who managed which account when.
   key: [account_id, valid_from]
@@ -369,6 +392,7 @@ account_managers:
     account_manager_id: {type: text, required: true, description: Account manager.}
 alert_feedback:
   needed: optional
+  erasure: remove
   description: What users said of alerts.
   key: [alert_id, given_at]
   event_time: given_at
@@ -391,6 +415,7 @@ fx_rates:
     rate: {type: rate, required: true, positive: true, description: Units of quote_currency for one unit of currency.}
 erasure_requests:
   needed: optional
+  erasure: remove
   description: Requests of persons to be forgotten.
   key: [subject_kind, subject_id]
   event_time: requested_on
