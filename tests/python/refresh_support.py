@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import hashlib
 import json
 import os
 import re
@@ -18,8 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -215,10 +216,22 @@ class Place:
         }
 
 
+@contextmanager
+def opened(database: Path | None, *, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a DuckDB file under a name of its own, so that schemas are found by their names; or to none."""
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        if database is not None:
+            connection.execute(f"attach '{database}' as looked_at {'(read_only)' if read_only else ''}")
+            connection.execute("use looked_at")
+        yield connection
+        if database is not None:
+            connection.execute("use memory; detach looked_at")
+
+
 def rows(database: Path, sql: str, parameters: Sequence[Any] = (), *, read_only: bool = True) -> list[dict[str, Any]]:
     """What a query on a DuckDB file gives, as dictionaries."""
-    with duckdb.connect(str(database), read_only=read_only) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    with opened(database, read_only=read_only) as connection:
         cursor = connection.execute(sql, list(parameters))
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -227,15 +240,16 @@ def rows(database: Path, sql: str, parameters: Sequence[Any] = (), *, read_only:
 def tables(database: Path, schema: str) -> list[str]:
     """Names of the tables of a schema."""
     found = rows(
-        database, "select table_name from information_schema.tables where table_schema = ? order by 1", [schema]
+        database,
+        "select table_name from duckdb_tables() where database_name = 'looked_at' and schema_name = ? order by 1",
+        [schema],
     )
     return [row["table_name"] for row in found]
 
 
 def content(database: Path, schema: str, table: str) -> list[str]:
     """The rows of a table as sorted text."""
-    with duckdb.connect(str(database), read_only=True) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    with opened(database) as connection:
         return sorted(map(repr, connection.execute(f'select * from "{schema}"."{table}"').fetchall()))
 
 
@@ -285,6 +299,17 @@ def regions_by_month(place: Place, account: str = "a02") -> dict[dt.date, str]:
     """The region of an account in each month, as the published marts tell it."""
     found = place.rows("select month_start, region from marts.account_months where account_id = ?", [account])
     return {row["month_start"]: row["region"] for row in found}
+
+
+def count_and_checksum(source: str, database: Path | None = None) -> tuple[int, str]:
+    """Rows of a table or file and the sum over them of the lower 64 bits of the MD5 of each row's text.
+
+    Reckoned here in Python from the definition; only the text of a row is DuckDB's.
+    """
+    with opened(database) as connection:
+        texts = connection.execute(f"select cast(one as varchar) from {source} as one").fetchall()
+    total = sum(int.from_bytes(hashlib.md5(text.encode()).digest()[8:], "little") for (text,) in texts)
+    return len(texts), str(total)
 
 
 # --- checkers: each returns what is wrong, in sentences; nothing when all is well ---
@@ -347,7 +372,7 @@ def database_faults(database: Path, known: Mapping[str, int] | None = None) -> l
     for row in listed:
         name = f"{row['schema_name']}.{row['table_name']}"
         try:
-            counted, summed = count_and_checksum(database, row["schema_name"], row["table_name"])
+            counted, summed = count_and_checksum(f'"{row["schema_name"]}"."{row["table_name"]}"', database)
         except duckdb.Error as error:
             found.append(f"{name} cannot be read: {error}")
             continue
@@ -360,7 +385,7 @@ def database_faults(database: Path, known: Mapping[str, int] | None = None) -> l
         if table not in tables(database, "operations"):
             found.append(f"operations.{table} is missing")
     if set(MARTS) <= set(tables(database, "marts")):
-        with duckdb.connect(str(database), read_only=True) as connection:
+        with opened(database) as connection:
             try:
                 day = day_told(connection, "marts.mrr_monthly", "marts.account_months")
             except AssertionError as error:
@@ -384,8 +409,10 @@ def parquet_faults(folder: Path, known: Mapping[str, int] | None = None) -> list
     build = manifest.get("build_id")
     if build != folder.parent.name:
         found.append(f"{folder} says it is of build {build}")
-    counts = {row["table_name"]: row["row_count"] for row in listed_tables(manifest)}
+    counts = {row["table_name"]: row["row_count"] for row in manifest["tables"] if row["schema_name"] == "marts"}
     there = {path.stem: path for path in folder.glob("*.parquet")}
+    if "publish_manifest" in there:  # beside the marts, so that a reader of Parquet can ask for the build too
+        counts["publish_manifest"] = 1
     if set(counts) != set(there):
         found.append(f"{folder}: manifest lists {sorted(counts)}, there are {sorted(there)}")
     strange = [path.name for path in folder.iterdir() if path.suffix != ".parquet" and path.name != "manifest.json"]
@@ -398,6 +425,9 @@ def parquet_faults(folder: Path, known: Mapping[str, int] | None = None) -> list
         except (duckdb.Error, OSError) as error:
             found.append(f"{path} cannot be read: {error}")
             continue
+        sums = {row["table_name"]: row["checksum"] for row in manifest["tables"] if row["schema_name"] == "marts"}
+        if table in sums and count_and_checksum(f"read_parquet('{path}')")[1] != sums[table]:
+            found.append(f"{path} has another checksum than the manifest says")
         if counted != counts.get(table):
             found.append(f"{path} has {counted} rows, the manifest says {counts.get(table)}")
     if set(MARTS) <= set(there) and not found:
@@ -414,8 +444,7 @@ def parquet_faults(folder: Path, known: Mapping[str, int] | None = None) -> list
 def same_content(database: Path, folder: Path) -> list[str]:
     """Where the Parquet files of a publish differ from its tables, in rows, names or order of columns."""
     found = []
-    with duckdb.connect(str(database), read_only=True) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    with opened(database) as connection:
         for table in tables(database, "marts"):
             path = folder / f"{table}.parquet"
             file = f"read_parquet('{path}')"
@@ -452,8 +481,12 @@ def leftovers(place: Place) -> list[str]:
         path = place.published / folder
         known = [each.name for each in path.iterdir()] if path.exists() else []
         found += [f"{folder}/{name}" for name in known if not BUILD_ID.fullmatch(name)]
-    beside = [path.name for path in place.database.parent.iterdir()]
-    found += [f"beside the working database: {name}" for name in beside if name != place.database.name]
+    expected = {place.database.name, f".{place.database.name}.lock"}
+    found += [
+        f"beside the working database: {path.name}"
+        for path in place.database.parent.iterdir()
+        if path.name not in expected
+    ]
     return found
 
 

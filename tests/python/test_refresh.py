@@ -35,6 +35,7 @@ from refresh_support import (
     current_parquet,
     held_history,
     marker_mrr,
+    opened,
     regions_by_month,
     rows,
     tables,
@@ -178,7 +179,7 @@ def test_names_are_published_nowhere(second: Place) -> None:
     """Names are in the restricted file, which this proves by finding them there, and in nothing that is published."""
 
     def names_in(source: str, database: Path | None = None) -> int:
-        with duckdb.connect(str(database) if database else ":memory:", read_only=database is not None) as connection:
+        with opened(database) as connection:
             told = connection.execute(
                 f"select count(*) from {source} as t where t::text like '%Name of a0%'"
             ).fetchone()
