@@ -6,12 +6,14 @@ Nothing here imports the project: what is checked is what a scheduler and a BI t
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import datetime as dt
 import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import stat
@@ -120,15 +122,20 @@ class Run:
 
 
 class Place:
-    """A company's installation: input, working database and publish folder of its own under one folder."""
+    """A company's installation: input, working database and publish folder of its own under one folder.
 
-    def __init__(self, root: Path, *, published: Path | None = None, database: Path | None = None) -> None:
+    Commands may run in a `room`, where the folders of the project lie elsewhere than they are seen from here.
+    """
+
+    def __init__(self, root: Path, *, published_in: Room | None = None, database_in: Room | None = None) -> None:
         self.root = root
         self.input = root / "input"
-        self.published = published or root / "published"
-        self.database = database or root / "work" / "bestand.duckdb"
+        self.room = published_in or database_in
+        self.publish_dir = (published_in.inside if published_in else root) / "published"
+        self.published = (published_in.folder if published_in else root) / "published"
+        self.database = (database_in.inside if database_in else root / "work") / "bestand.duckdb"
         self.root.mkdir(parents=True, exist_ok=True)
-        self.database.parent.mkdir(parents=True, exist_ok=True)
+        (root / "work").mkdir(exist_ok=True)
 
     def environment(self, **more: str) -> dict[str, str]:
         """The environment of its commands: nothing of the caller's settings of the project."""
@@ -136,7 +143,7 @@ class Place:
         return {
             **kept,
             "BESTAND_DATABASE": str(self.database),
-            "BESTAND_PUBLISH_DIR": str(self.published),
+            "BESTAND_PUBLISH_DIR": str(self.publish_dir),
             "DBT_TARGET_PATH": str(self.root / "target"),
             "DBT_LOG_PATH": str(self.root / "logs"),
             "BESTAND_THREADS": "2",
@@ -156,10 +163,11 @@ class Place:
             *(word for mart in marts for word in ("--marts", mart)),
         ]  # fmt: skip
 
-    def start(self, *arguments: str, prefix: Sequence[str] = (), **options: Any) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Starts a command of the project in a process of its own."""
+        where = self.room.enter if self.room else ()
         return subprocess.Popen(
-            [*prefix, sys.executable, "-m", "bestand.cli", *arguments], cwd=ROOT, text=True, stdin=subprocess.DEVNULL,
+            [*where, sys.executable, "-m", "bestand.cli", *arguments], cwd=ROOT, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment(**options.pop("environment", {})),
             **options,
         )  # fmt: skip
@@ -205,7 +213,7 @@ class Place:
         with tempfile.TemporaryDirectory() as folder:
             for path in (self.published / "state").glob("state.duckdb*"):
                 shutil.copy(path, folder)
-            return rows(Path(folder) / "state.duckdb", sql, read_only=False)
+            return rows(Path(folder) / "state.duckdb", sql, schema="operations", read_only=False)
 
     def image(self) -> dict[str, str]:
         """Everything a reader can see, as text: equal images are the same publish."""
@@ -217,21 +225,23 @@ class Place:
 
 
 @contextmanager
-def opened(database: Path | None, *, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened(
+    database: Path | None, *, schema: str = "main", read_only: bool = True
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to a DuckDB file under a name of its own, so that schemas are found by their names; or to none."""
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         if database is not None:
             connection.execute(f"attach '{database}' as looked_at {'(read_only)' if read_only else ''}")
-            connection.execute("use looked_at")
+            connection.execute(f"use looked_at.{schema}")
         yield connection
         if database is not None:
             connection.execute("use memory; detach looked_at")
 
 
-def rows(database: Path, sql: str, parameters: Sequence[Any] = (), *, read_only: bool = True) -> list[dict[str, Any]]:
+def rows(database: Path, sql: str, parameters: Sequence[Any] = (), **options: Any) -> list[dict[str, Any]]:
     """What a query on a DuckDB file gives, as dictionaries."""
-    with opened(database, read_only=read_only) as connection:
+    with opened(database, **options) as connection:
         cursor = connection.execute(sql, list(parameters))
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -282,7 +292,7 @@ def day_told(connection: duckdb.DuckDBPyConnection, monthly: str, months: str) -
 def current_parquet(published: Path) -> Path:
     """The folder that parquet/current points to; by words alone, as the folder may lie in another mount namespace."""
     link = published / "parquet" / "current"
-    return Path(os.path.normpath(link.parent / os.readlink(link)))
+    return Path(os.path.normpath(link.parent / link.readlink()))
 
 
 def held_history(place: Place, account: str = "a02") -> list[tuple[dt.date, str | None]]:
@@ -629,6 +639,91 @@ class Workshop:
         return Run(tuple(arguments), code, out.read_text(), err.read_text(), time.monotonic() - began)
 
 
+class Victim:
+    """A place whose commands are killed, one day after the other; what readers see is looked at after each kill, and
+    the next refresh has to succeed without help before the next kill comes."""
+
+    def __init__(self, root: Path) -> None:
+        self.place = Place(root)
+        self.workshop = Workshop()
+        self.day = 0
+        self.known: dict[str, int] = {}
+        self.faults: list[str] = []
+        self.recoveries: list[float] = []
+
+    def close(self) -> None:
+        self.workshop.close()
+
+    def live(self, *more: str, command: Sequence[str] = (), **how: Any) -> Run:
+        """A refresh of the day (or another command) that must succeed, after which everything is in order."""
+        run = self.workshop.run(self.place, [*(command or self.place.day(self.day)), *more], **how)
+        if run.code != PUBLISHED:
+            self.faults.append(
+                f"day {self.day}: {run.arguments[0]} ended with {run.code} without being killed: {run.err}"
+            )
+        else:
+            self.known[self.place.build_id()] = self.day
+            self.recoveries.append(run.seconds)
+        try:
+            at_rest(self.place, self.known)
+        except (AssertionError, OSError, duckdb.Error) as error:
+            self.faults.append(f"day {self.day}, after a good {run.arguments[0]}: {error}")
+        return run
+
+    def dawn(self) -> None:
+        """The next day, which goes well."""
+        self.day += 1
+        self.live()
+
+    def killed(self, label: str, *more: str, command: Sequence[str] = (), **how: Any) -> bool:
+        """One command, killed; then a look. Returns whether it was at work when the kill came."""
+        published = (self.place.published / "marts.duckdb").exists()
+        before = self.place.build_id() if published else None
+        run = self.workshop.run(self.place, [*(command or self.place.day(self.day)), *more], **how)
+        if run.code not in (-signal.SIGKILL, PUBLISHED):
+            self.faults.append(f"{label}: ended with {run.code} by itself: {run.err}")
+        for fault in self.look(before):
+            self.faults.append(f"{label}: {fault}")
+        return run.code == -signal.SIGKILL
+
+    def killed_back(self, label: str, command: Sequence[str], *, at_step: int) -> bool:
+        """A publish or rollback, killed at a step; what it leaves may be older than what was there."""
+        run = self.workshop.run(self.place, command, at_step=at_step)
+        for build in {self.place.build_id(), *self.place.kept()} - set(self.known):
+            self.known[build] = self.day
+        self.faults += [f"{label}: {fault}" for fault in publish_faults(self.place.published, self.known)]
+        return run.code == -signal.SIGKILL
+
+    def look(self, before: str | None) -> list[str]:
+        """What is wrong with what readers see: it is whole, and of the build before or of the one of this day."""
+        published = self.place.published
+        if before is None and not (published / "marts.duckdb").exists():
+            # nothing had been published: then there is nothing, rather than half of something
+            return [] if not (published / "parquet" / "current").exists() else ["parquet/current without marts.duckdb"]
+        now = self.place.build_id()
+        for build in {now, *self.place.kept()} - set(self.known):
+            # made by the command that was killed: then it holds the day of that command
+            self.known[build] = self.day
+        found = publish_faults(published, self.known)
+        if before is not None and now < before:
+            found.append(f"went back from {before} to {now}")
+        return found
+
+
+def obey_modes() -> None:
+    """For the child of a root process, before it begins: modes of files count for it as for everybody else."""
+    if os.geteuid() == 0:
+        libc = ctypes.CDLL(None, use_errno=True)
+        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+            if libc.prctl(24, capability, 0, 0, 0):  # PR_CAPBSET_DROP: what is started next does not get it
+                raise OSError(ctypes.get_errno(), "the capability cannot be given up")
+
+
+def small_files(limit: int) -> None:
+    """For a child process, before it begins: no file may grow beyond so many bytes."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+
 # --- rooms: a file system of a size of one's own ---
 
 
@@ -644,6 +739,8 @@ class Room:
 
     def __init__(self, folder: Path, megabytes: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        if os.environ.get("BESTAND_TEST_NO_ROOM"):
+            raise NoRoom("BESTAND_TEST_NO_ROOM is set")
         self.inside = folder
         ways = [["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"]]
         refused = []

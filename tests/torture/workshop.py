@@ -1,6 +1,6 @@
 """A process that has imported the command line and forks a child for each command it is given.
 
-Starting Python and importing dbt costs more than a small refresh does; hundreds of killed refreshes share that cost here.
+Starting Python and importing dbt costs as much as a small refresh does; hundreds of killed ones share that cost here.
 Each command is a process of its own all the same, and the kill is a real SIGKILL. Reads one JSON document a line
 (arguments, environment, out, err, steps, die_at), answers with {"pid"} and, once the child has ended, {"code"}
 (negative: the signal).
