@@ -127,6 +127,9 @@ class Place:
     Commands may run in a `room`, where the folders of the project lie elsewhere than they are seen from here.
     """
 
+    # who runs commands that need nothing of their own; without, each is a Python process started anew
+    hands: Workshop | None = None
+
     def __init__(self, root: Path, *, published_in: Room | None = None, database_in: Room | None = None) -> None:
         self.root = root
         self.input = root / "input"
@@ -174,6 +177,8 @@ class Place:
 
     def run(self, *arguments: str, **options: Any) -> Run:
         """Runs a command of the project to its end."""
+        if self.hands and not self.room and not set(options) - {"environment"}:
+            return self.hands.run(self, arguments, **options)
         began = time.monotonic()
         process = self.start(*arguments, **options)
         try:
@@ -186,7 +191,8 @@ class Place:
 
     def refresh(self, day: int, *more: str, **options: Any) -> Run:
         """Writes the input of the n-th day and refreshes from it."""
-        return self.run(*self.day(day), *more, **options)
+        written = {name: options.pop(name) for name in ("accounts", "history") if name in options}
+        return self.run(*self.day(day, **written), *more, **options)
 
     # --- what can be seen from outside ---
 
@@ -247,8 +253,8 @@ def rows(database: Path, sql: str, parameters: Sequence[Any] = (), **options: An
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def tables(database: Path, schema: str) -> list[str]:
-    """Names of the tables of a schema."""
+def tables(database: Path, schema: str = "main") -> list[str]:
+    """Names of the tables of a schema; the marts of a published file lie in `main`."""
     found = rows(
         database,
         "select table_name from duckdb_tables() where database_name = 'looked_at' and schema_name = ? order by 1",
@@ -267,7 +273,7 @@ def fingerprint(database: Path) -> str:
     """Every row of every table of a DuckDB file, as one text."""
     return json.dumps({
         f"{schema}.{table}": content(database, schema, table)
-        for schema in ("marts", "operations") for table in tables(database, schema)
+        for schema in ("main", "operations") for table in tables(database, schema)
     })  # fmt: skip
 
 
@@ -307,7 +313,7 @@ def held_history(place: Place, account: str = "a02") -> list[tuple[dt.date, str 
 
 def regions_by_month(place: Place, account: str = "a02") -> dict[dt.date, str]:
     """The region of an account in each month, as the published marts tell it."""
-    found = place.rows("select month_start, region from marts.account_months where account_id = ?", [account])
+    found = place.rows("select month_start, region from account_months where account_id = ?", [account])
     return {row["month_start"]: row["region"] for row in found}
 
 
@@ -373,11 +379,11 @@ def database_faults(database: Path, known: Mapping[str, int] | None = None) -> l
     (one,) = manifest
     if not BUILD_ID.fullmatch(one["build_id"]):
         found.append(f"build id {one['build_id']!r} is not of the documented form")
-    there = [("marts", table) for table in tables(database, "marts")]
+    there = [("main", table) for table in tables(database)]
     named = [(row["schema_name"], row["table_name"]) for row in listed]
     if not there:
         found.append("there are no marts")
-    if sorted(pair for pair in named if pair[0] == "marts") != sorted(there):
+    if sorted(pair for pair in named if pair[0] != "operations") != sorted(there):
         found.append(f"publish_tables lists {named}, there are {there}")
     for row in listed:
         name = f"{row['schema_name']}.{row['table_name']}"
@@ -394,10 +400,10 @@ def database_faults(database: Path, known: Mapping[str, int] | None = None) -> l
     for table in ("refresh_runs", "model_runs", "test_results", "reported_kpis"):
         if table not in tables(database, "operations"):
             found.append(f"operations.{table} is missing")
-    if set(MARTS) <= set(tables(database, "marts")):
+    if set(MARTS) <= set(tables(database)):
         with opened(database) as connection:
             try:
-                day = day_told(connection, "marts.mrr_monthly", "marts.account_months")
+                day = day_told(connection, "mrr_monthly", "account_months")
             except AssertionError as error:
                 found.append(f"{build}: {error}")
             else:
@@ -419,7 +425,7 @@ def parquet_faults(folder: Path, known: Mapping[str, int] | None = None) -> list
     build = manifest.get("build_id")
     if build != folder.parent.name:
         found.append(f"{folder} says it is of build {build}")
-    counts = {row["table_name"]: row["row_count"] for row in manifest["tables"] if row["schema_name"] == "marts"}
+    counts = {row["table_name"]: row["row_count"] for row in manifest["tables"] if row["schema_name"] != "operations"}
     there = {path.stem: path for path in folder.glob("*.parquet")}
     if "publish_manifest" in there:  # beside the marts, so that a reader of Parquet can ask for the build too
         counts["publish_manifest"] = 1
@@ -435,7 +441,7 @@ def parquet_faults(folder: Path, known: Mapping[str, int] | None = None) -> list
         except (duckdb.Error, OSError) as error:
             found.append(f"{path} cannot be read: {error}")
             continue
-        sums = {row["table_name"]: row["checksum"] for row in manifest["tables"] if row["schema_name"] == "marts"}
+        sums = {row["table_name"]: row["checksum"] for row in manifest["tables"] if row["schema_name"] != "operations"}
         if table in sums and count_and_checksum(f"read_parquet('{path}')")[1] != sums[table]:
             found.append(f"{path} has another checksum than the manifest says")
         if counted != counts.get(table):
@@ -455,19 +461,19 @@ def same_content(database: Path, folder: Path) -> list[str]:
     """Where the Parquet files of a publish differ from its tables, in rows, names or order of columns."""
     found = []
     with opened(database) as connection:
-        for table in tables(database, "marts"):
+        for table in tables(database):
             path = folder / f"{table}.parquet"
             file = f"read_parquet('{path}')"
             named = [
                 [row[0] for row in connection.execute(f"describe select * from {source}").fetchall()]
-                for source in (f"marts.{table}", file)
+                for source in (table, file)
             ]
             if named[0] != named[1]:
                 found.append(f"{path}: columns differ from the table's")
                 continue
             differing = connection.execute(
-                f"select count(*) from ((from marts.{table} except all from {file}) union all"
-                f" (from {file} except all from marts.{table}))"
+                f"select count(*) from ((from {table} except all from {file}) union all"
+                f" (from {file} except all from {table}))"
             ).fetchone()
             if differing != (0,):
                 found.append(f"{path}: {differing} rows differ from the table's")
@@ -528,7 +534,9 @@ def state_faults(place: Place) -> list[str]:
     for kept in place.kept():
         if by_id.get(kept, {}).get("status") != "published":
             found.append(f"{kept} is kept, but {by_id.get(kept, {}).get('status')} in refresh_runs")
-    published = {run["build_id"] for run in runs if run["status"] == "published" and run["action"] != "rollback"}
+    published = {
+        run["build_id"] for run in runs if run["status"] == "published" and run["action"] in ("refresh", "publish")
+    }
     kpis: dict[str, list[Any]] = {}
     for row in place.state("select build_id, month_start from reported_kpis"):
         kpis.setdefault(row["build_id"], []).append(row["month_start"])
