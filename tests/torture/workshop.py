@@ -8,6 +8,7 @@ Each command is a process of its own all the same, and the kill is a real SIGKIL
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -37,18 +38,14 @@ def reached(step: str) -> None:
 # before anything else of the project is imported, so that it is everybody's
 steps.reached = reached
 
-for name in (
-    "bestand.cli",
-    "bestand.build",
-    "dbt.cli.main",
-    "duckdb",
-    "great_expectations",
-    "pyarrow.parquet",
-    "pandas",
-):
+for name in ("bestand.cli", "bestand.build", "dbt.cli.main", "dbt.adapters.duckdb", "duckdb", "great_expectations"):
     importlib.import_module(name)
-for path in sorted(Path(steps.__file__).parent.glob("*.py")):
-    importlib.import_module(f"bestand.refresh.{path.stem}")
+for path in sorted(Path(steps.__file__).parent.rglob("*.py")):
+    # what a module of the project needs beyond this (a driver for PostgreSQL) may be absent
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module(
+            ".".join(["bestand.refresh", *path.relative_to(Path(steps.__file__).parent).with_suffix("").parts])
+        )
 
 
 def work(order: dict[str, Any]) -> None:
