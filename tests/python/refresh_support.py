@@ -132,6 +132,7 @@ class Place:
 
     def __init__(self, root: Path, *, published_in: Room | None = None, database_in: Room | None = None) -> None:
         self.root = root
+        self.settings: dict[str, str] = {}
         self.input = root / "input"
         self.room = published_in or database_in
         self.publish_dir = (published_in.inside if published_in else root) / "published"
@@ -151,6 +152,7 @@ class Place:
             "DBT_LOG_PATH": str(self.root / "logs"),
             "BESTAND_THREADS": "2",
             "COLUMNS": "300",
+            **self.settings,
             **more,
         }
 

@@ -10,11 +10,17 @@ import json
 import os
 import random
 import stat
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import duckdb
 import pytest
+from postgres_server import Postgres, postgres  # noqa: F401
+from project import ROOT
 from refresh_support import (
     FAILED,
     INPUT,
@@ -24,6 +30,7 @@ from refresh_support import (
     Room,
     Run,
     Victim,
+    Workshop,
     as_of,
     at_rest,
     held_history,
@@ -37,6 +44,7 @@ pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("BESTAND_TORTURE_KILLS", "20"))
 SEED = int(os.environ.get("BESTAND_TORTURE_SEED", "20261122"))
+DUCKDB15 = ROOT / ".cache" / "duckdb-1.5"
 CHAINS = 2  # places tortured beside each other, one per core
 
 
@@ -318,3 +326,82 @@ def test_a_folder_that_may_not_be_written(which: str, tmp_path: Path) -> None:
     place.refresh(2).ended(PUBLISHED)
     known[place.build_id()] = 2
     at_rest(place, known)
+
+
+# --- readers ---
+
+PUBLISHES = 50
+READERS = ("duckdb", "duckdb", "duckdb 1.5", "duckdb 1.5", "parquet", "parquet", "postgres", "psql")
+
+
+def start_reader(kind: str, place: Place, server: Postgres, url: str, log: Path) -> subprocess.Popen[str]:
+    """A process that polls what is published until its input ends."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BESTAND_")}
+    environment["PYTHONPATH"] = str(DUCKDB15) if kind == "duckdb 1.5" else ""
+    where = url if kind in ("postgres", "psql") else str(place.published)
+    program = [sys.executable, str(ROOT / "tests" / "torture" / "reader.py")]
+    with log.open("w") as out:
+        return subprocess.Popen(
+            [*program, kind.split()[0], where, str(server.programs / "psql")],
+            stdin=subprocess.PIPE, stdout=out, env=environment, text=True,
+        )  # fmt: skip
+
+
+def tell_day(place: Place, day: int) -> None:
+    """Makes the working database what a build of that day would have made it, without the build."""
+    with duckdb.connect(str(place.database)) as connection:
+        (before,) = connection.execute("select max(mrr_end) from marts.mrr_monthly").fetchall()[0]
+        more = 1130 + day - int(before)
+        connection.execute(f"update marts.mrr_monthly set mrr_end = mrr_end + {more}, mrr_start = mrr_start + {more}")
+        connection.execute(
+            f"update marts.account_months set mrr_end = mrr_end + {more}, mrr_start = mrr_start + {more}"
+            " where account_id = 'marker'"
+        )
+
+
+def test_readers_poll_through_fifty_publishes(tmp_path: Path, postgres: Postgres) -> None:  # noqa: F811
+    """No error, no two builds in one poll, nothing that was not published, and nobody is taken back in time."""
+    assert DUCKDB15.is_dir(), "DuckDB 1.5 is missing: make test installs it (make .cache/duckdb-1.5/.installed)"
+    place = Place(tmp_path / "place")
+    url = postgres.url(postgres.database())
+    place.settings["BESTAND_POSTGRES_URL"] = url
+    place.refresh(1).ended(PUBLISHED)
+    published = {place.build_id(): 1}
+    workshop = Workshop()
+    logs = [tmp_path / f"reader{number}.jsonl" for number in range(len(READERS))]
+    readers = [start_reader(kind, place, postgres, url, log) for kind, log in zip(READERS, logs, strict=True)]
+    try:
+        for day in range(2, PUBLISHES + 1):
+            tell_day(place, day)
+            workshop.run(place, ["publish"]).ended(PUBLISHED)
+            published[place.build_id()] = day
+        time.sleep(1)
+        assert all(reader.poll() is None for reader in readers)
+    finally:
+        workshop.close()
+        for reader in readers:
+            assert reader.stdin is not None
+            reader.stdin.close()
+        for reader in readers:
+            reader.wait(timeout=30)
+    assert len(published) == PUBLISHES
+    assert sorted(published, key=lambda build: published[build]) == sorted(published)
+    faults = []
+    for kind, log in zip(READERS, logs, strict=True):
+        polls = [json.loads(line) for line in log.read_text().splitlines()]
+        seen = []
+        for poll in polls:
+            if "error" in poll:
+                faults.append(f"{kind}: {poll['error']}")
+                continue
+            days = {poll[name] for name in ("day_least", "day_most", "marker_least", "marker_most")}
+            if days != {published.get(poll["build"])} or poll["manifests"] != 1:
+                faults.append(f"{kind}: mixed or unknown: {poll}")
+            seen.append(poll["build"])
+        if seen != sorted(seen):
+            faults.append(f"{kind}: went back in time")
+        # a reader that did not read through the publishes would find nothing wrong
+        if len(set(seen)) < PUBLISHES // 4 or seen[-1] != max(published):
+            faults.append(f"{kind}: saw only {len(set(seen))} builds in {len(polls)} polls, the last {seen[-1:]}")
+        print(f"{kind}: {len(polls)} polls, {len(set(seen))} of {PUBLISHES} builds")
+    assert not faults, "\n".join(faults[:20])
