@@ -56,7 +56,9 @@ def region(day: int) -> str:
     return "north" if day % 2 else "south"
 
 
-def write_input(folder: Path, day: int, *, accounts: int = 13, history: bool = False) -> Path:
+def write_input(
+    folder: Path, day: int, *, accounts: int = 13, history: bool = False, attributes_of: int | None = None
+) -> Path:
     """Writes the CRM of the n-th day, replacing what was there; later days have more rows and other attributes."""
     shutil.rmtree(folder, ignore_errors=True)
     names = [f"a{n:02}" for n in range(1, accounts + 1)]
@@ -64,7 +66,7 @@ def write_input(folder: Path, day: int, *, accounts: int = 13, history: bool = F
         {
             "account_id": name, "account_name": f"Name of {name}", "business_model": "b2b_contract",
             "industry": "software" if n % 2 else "energy", "company_size": ("small", "mid", "large")[n % 3],
-            "region": region(day) if name == "a02" else "east", "acquisition_channel": "outbound",
+            "region": region(attributes_of or day) if name == "a02" else "east", "acquisition_channel": "outbound",
             "acquired_on": BEGIN, "currency": "EUR",
         }
         for n, name in enumerate([*names, "marker"])
@@ -193,7 +195,7 @@ class Place:
 
     def refresh(self, day: int, *more: str, **options: Any) -> Run:
         """Writes the input of the n-th day and refreshes from it."""
-        written = {name: options.pop(name) for name in ("accounts", "history") if name in options}
+        written = {name: options.pop(name) for name in ("accounts", "history", "attributes_of") if name in options}
         return self.run(*self.day(day, **written), *more, **options)
 
     # --- what can be seen from outside ---
@@ -303,14 +305,10 @@ def current_parquet(published: Path) -> Path:
     return Path(os.path.normpath(link.parent / link.readlink()))
 
 
-def held_history(place: Place, account: str = "a02") -> list[tuple[dt.date, str | None]]:
-    """What the project has kept of the region of an account: since when which."""
-    path = place.published / "state" / "held" / "account_history.parquet"
-    with duckdb.connect() as connection:
-        found = connection.execute(
-            f"select valid_from, region from read_parquet('{path}') where account_id = ? order by valid_from", [account]
-        ).fetchall()
-    return [(valid_from, told) for valid_from, told in found]
+def recorded_history(place: Place, account: str = "a02") -> list[tuple[dt.date, str | None]]:
+    """What the project has recorded of the region of an account: since when which."""
+    found = place.state(f"select valid_from, region from account_history where account_id = '{account}' order by 1")
+    return [(row["valid_from"], row["region"]) for row in found]
 
 
 def regions_by_month(place: Place, account: str = "a02") -> dict[dt.date, str]:
@@ -328,6 +326,13 @@ def count_and_checksum(source: str, database: Path | None = None) -> tuple[int, 
         texts = connection.execute(f"select cast(one as varchar) from {source} as one").fetchall()
     total = sum(int.from_bytes(hashlib.md5(text.encode()).digest()[8:], "little") for (text,) in texts)
     return len(texts), str(total)
+
+
+def tells_its_day(database: Path) -> bool:
+    """Whether the marts were made from the small input."""
+    if not set(MARTS) <= set(tables(database)):
+        return False
+    return bool(rows(database, "from account_months where account_id = 'marker' limit 1"))
 
 
 # --- checkers: each returns what is wrong, in sentences; nothing when all is well ---
@@ -402,7 +407,7 @@ def database_faults(database: Path, known: Mapping[str, int] | None = None) -> l
     for table in ("refresh_runs", "model_runs", "test_results", "reported_kpis"):
         if table not in tables(database, "operations"):
             found.append(f"operations.{table} is missing")
-    if set(MARTS) <= set(tables(database)):
+    if tells_its_day(database):
         with opened(database) as connection:
             try:
                 day = day_told(connection, "mrr_monthly", "account_months")
@@ -448,7 +453,7 @@ def parquet_faults(folder: Path, known: Mapping[str, int] | None = None) -> list
             found.append(f"{path} has another checksum than the manifest says")
         if counted != counts.get(table):
             found.append(f"{path} has {counted} rows, the manifest says {counts.get(table)}")
-    if set(MARTS) <= set(there) and not found:
+    if not found and tells_its_day(folder.parent / "marts.duckdb"):
         with duckdb.connect() as connection:
             try:
                 day = day_told(connection, *(f"read_parquet('{there[mart]}')" for mart in MARTS))
@@ -513,7 +518,7 @@ def state_faults(place: Place) -> list[str]:
     found: list[str] = []
     runs = place.state("select * from refresh_runs")
     by_id: dict[str, dict[str, Any]] = {}
-    codes = {"published": 0, "refused": 1, "input_error": 2, "failed": 4, "dry_run": 0}
+    codes = {"published": 0, "refused": 1, "input_error": 2, "failed": 4, "dry_run": 0, "busy": 3}
     for run in runs:
         build = run["build_id"]
         if build in by_id:
@@ -547,6 +552,19 @@ def state_faults(place: Place) -> list[str]:
     found += [
         f"reported_kpis has months of {each} twice" for each, months in kpis.items() if len(months) != len(set(months))
     ]
+    held = place.published / "state" / "held" / "account_history.parquet"
+    if held.exists():
+        # what the next build reads is what is recorded, and what the publish tells
+        records = [
+            place.state("select account_id, valid_from, region from account_history order by all"),
+            place.rows("select account_id, valid_from, region from operations.account_history order by all"),
+        ]
+        with opened(None) as connection:
+            rest = connection.execute(f"select account_id, valid_from, region from read_parquet('{held}') order by all")
+            names = [column[0] for column in rest.description]
+            records.append([dict(zip(names, row, strict=True)) for row in rest.fetchall()])
+        if not records[0] == records[1] == records[2]:
+            found.append(f"account_history differs: recorded {records[0]}, published {records[1]}, held {records[2]}")
     for table in ("model_runs", "test_results"):
         told = {row["build_id"] for row in place.state(f"select distinct build_id from {table}")}
         missing = {

