@@ -13,7 +13,7 @@ TEST_DEMO := .cache/test-demo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install build test test-fast test-all lint format mutation bench-clv bench-health lock generate demo-data docs clean
+.PHONY: help install build test test-fast test-all lint format torture mutation bench-clv bench-health lock generate demo-data docs clean
 
 help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -69,6 +69,9 @@ test-all: $(INSTALLED)  ## make test, and what needs system packages (today noth
 LOCK :=
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --no-strip-extras --quiet $(LOCK)
+
+torture: $(INSTALLED)  ## Kill a refresh at 200 random moments and look at what readers see (some 50 minutes)
+	BESTAND_TORTURE_KILLS=200 $(BIN)/python -m pytest tests/python/test_refresh_torture.py -k "random_moments"
 
 mutation: $(INSTALLED)  ## Ask the tests about small mistakes in the core SQL (some 15 minutes)
 	$(BIN)/python tests/mutation/run.py
