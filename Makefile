@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DUCKDB15 := .cache/duckdb-1.5
 DAGSTER := .cache/dagster
+SUPERSET := .cache/superset
 UV := .cache/uv
 TEST_DEMO := .cache/test-demo
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install build test test-fast test-all lint format torture mutation bench-clv bench-health lock generate demo-data docs clean
+.PHONY: help install build test test-fast test-all lint format bi browser torture mutation bench-clv bench-health lock generate demo-data docs clean
 
 help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +36,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 build: $(INSTALLED)  ## Build the marts of the demo in bestand.duckdb and show their headline numbers
 	@$(BIN)/bestand build
 
+bi: $(INSTALLED) $(SUPERSET)/.installed  ## Open the dashboard: Superset on the published marts (the demo, where nothing is published)
+	@$(BIN)/python -m bestand.bi serve
+
 lint: $(INSTALLED)  ## Check SQL, YAML and Python for form, portability and types
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
@@ -47,22 +51,31 @@ format: $(INSTALLED)  ## Put Python and SQL into the project's form
 	$(BIN)/ruff format --quiet .
 	BESTAND_DATABASE=:memory: $(BIN)/sqlfluff fix --quiet --processes 2 models tests/data
 
+# A file of tests stays with one process, as its fixtures build what all its tests read.
+MARKED := -m "not browser"
+
 # One build of the demo with all data tests and unit tests serves every test that reads it.
 test: lint $(DUCKDB15)/.installed $(DAGSTER)/.installed  ## Everything that pip alone can prove: lint, dbt build and unit tests, pytest
 	@rm -rf $(TEST_DEMO) && mkdir -p $(TEST_DEMO)
 	BESTAND_DATABASE=$(TEST_DEMO)/bestand.duckdb DBT_TARGET_PATH=$(TEST_DEMO)/target DBT_LOG_PATH=$(TEST_DEMO)/logs \
 		$(BIN)/bestand build --unit-tests
-	BESTAND_TEST_DEMO=$(TEST_DEMO) $(BIN)/python -m pytest
+	BESTAND_TEST_DEMO=$(TEST_DEMO) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(MARKED)
 
 test-fast: $(INSTALLED)  ## The tests that take less than three minutes, for work
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	$(BIN)/python -m pytest -m "not slow and not duckdb15"
+	$(BIN)/python -m pytest -m "not slow and not duckdb15 and not browser"
 
 # What needs system packages comes before the tests that use it; pytest stays last, its closing line is CI's verdict.
-test-all: $(INSTALLED)  ## make test, and what needs system packages (today nothing does)
-	@echo "Nothing in the project needs system packages yet: this is make test."
-	@$(MAKE) --no-print-directory test
+test-all: browser $(SUPERSET)/.installed  ## make test, and the dashboard in a real Superset and browser
+	@$(MAKE) --no-print-directory test MARKED=
+
+browser:  ## Install Debian's Chromium where there is none (needs root)
+	@command -v chromium >/dev/null || { \
+		echo "Installing Chromium for the test of the dashboard ..."; \
+		{ apt-get update --quiet=2 && apt-get install --yes --quiet=2 --no-install-recommends chromium >/dev/null; } || { \
+			echo "Chromium could not be installed; install it (Debian: apt-get install chromium) and try again." >&2; \
+			exit 1; }; }
 
 # For Python 3.11 and later, on any platform. Extras stay in the lock: in hash mode an older pip does not see that a
 # pinned mashumaro is the mashumaro[msgpack] that was asked for. --upgrade only where asked: make lock LOCK=--upgrade
@@ -86,6 +99,7 @@ lock: $(UV)/bin/uv  ## Renew requirements*.lock from their .in files
 	$(UV)/bin/uv pip compile requirements.in --output-file requirements.lock $(LOCK_OPTIONS)
 	$(UV)/bin/uv pip compile requirements-duckdb15.in --output-file requirements-duckdb15.lock $(LOCK_OPTIONS)
 	$(UV)/bin/uv pip compile requirements-dagster.in --output-file requirements-dagster.lock $(LOCK_OPTIONS)
+	$(UV)/bin/uv pip compile requirements-superset.in --output-file requirements-superset.lock $(LOCK_OPTIONS)
 
 $(UV)/bin/uv:
 	$(PYTHON) -m pip install --quiet --target $(UV) uv
@@ -102,6 +116,13 @@ $(DAGSTER)/.installed: requirements-dagster.lock
 	@test -x $(DAGSTER)/bin/python || $(PYTHON) -m venv --without-pip $(DAGSTER)
 	$(PYTHON) -m pip --python $(DAGSTER)/bin/python install --quiet --require-hashes \
 		--requirement requirements-dagster.lock
+	@touch $@
+
+# Superset needs SQLAlchemy 1.4 and DuckDB 1.5; its own settings and database lie in the home folder beside it.
+$(SUPERSET)/.installed: requirements-superset.lock
+	@test -x $(SUPERSET)/bin/python || $(PYTHON) -m venv --without-pip $(SUPERSET)
+	$(PYTHON) -m pip --python $(SUPERSET)/bin/python install --quiet --require-hashes \
+		--requirement requirements-superset.lock
 	@touch $@
 
 generate: $(INSTALLED)  ## Write the models and yml that follow from the input contract

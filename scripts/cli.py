@@ -15,6 +15,7 @@ from rich.console import Console
 
 from . import paths
 from .docs import project_vars
+from .erasure import commands as erasure_commands
 from .refresh import commands
 from .warehouse import NoMarts
 
@@ -34,6 +35,14 @@ class Source(StrEnum):
     seeds = "seeds"
     files = "files"
     schema = "schema"
+
+
+class ExportFormat(StrEnum):
+    """What bestand export writes."""
+
+    parquet = "parquet"
+    csv = "csv"
+    xlsx = "xlsx"
 
 
 class Measure(StrEnum):
@@ -89,6 +98,22 @@ def summary(variables: VarsOption = "{}") -> None:
 
 
 @app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="Folder to write to; with --format xlsx also a file that ends in .xlsx.")],
+    format: Annotated[ExportFormat, typer.Option(help="What is written.")] = ExportFormat.parquet,
+    marts: Annotated[list[str] | None, typer.Option(help="This mart only; may be given several times.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+) -> None:
+    """Write the published marts as files for other tools."""
+    from . import export as exporting
+    from .refresh.layout import Layout
+
+    with _one_sentence(exporting.ExportError):
+        for file in exporting.export(Layout.from_environment().current, out, format.value, marts, force=force):
+            typer.echo(str(file))
+
+
+@app.command()
 def example(name: Annotated[str, typer.Argument(help="Name of a folder under examples/.")]) -> None:
     """Prepare one of the examples on real data, build it in a database of its own and show its headline numbers."""
     from . import examples
@@ -134,6 +159,7 @@ def docs(check: CheckOption = False) -> None:
 
 
 commands.register(app)
+erasure_commands.register(app)
 
 
 @plot.command("cohorts")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..refresh.commands import EXIT_CODES, JsonOption, _console, _finish, _usage, _vars
+from ..refresh.commands import EXIT_CODES, JsonOption, _finish, _usage, _vars, _watched
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +37,9 @@ def erase(
     elif source is not None:
         chosen["crm_source"] = source
     inputs, note = _inputs(chosen)
-    _finish(_run(inputs, note, subject_kind, subject_id, _console(as_json)), as_json)
+    with _watched(as_json) as console:
+        report = _run(inputs, note, subject_kind, subject_id, console)
+    _finish(report, as_json)
 
 
 def _inputs(chosen: dict[str, Any]) -> tuple[Path | None, str | None]:

@@ -28,7 +28,7 @@ from . import blame, candidate, lock, state, swap
 if TYPE_CHECKING:
     from ..audit import Finding
     from ..build import Node, Outcome
-from .layout import KEPT, Layout, new_build_id
+from .layout import KEPT, Layout, new_build_id, sync
 from .steps import reached
 
 
@@ -260,6 +260,7 @@ def _refresh(request: Request, job: Job) -> None:
         history, again = _attributes_seen(request, job, build, variables)
         details = details.replaced_by(again)
         build = _completed(build, working, job)
+        _nobody_returned(working, job)
         if request.dry_run:
             _try_out(job, build)
         else:
@@ -344,6 +345,7 @@ def _publish(
         with state.memory(layout.memory) as memory:
             state.remember_published(memory, run.build_id, layout.current)
             state.write_held("operations.account_history", memory, layout.held)
+        _write_directory(job, build)
         reached("removing old publishes")
         swap.prune(layout, keep)
     except (OSError, duckdb.Error) as error:  # published it is; the next run puts the record right
@@ -363,6 +365,45 @@ def _to_postgres(file: Path, build_id: str) -> None:
             postgres.publish(target, file, build_id=build_id, reached=reached)
     except postgres.PostgresError as error:
         raise Stop(Exit.FAILED, "failed", str(error)) from error
+
+
+def _nobody_returned(working: Path, job: Job) -> None:
+    """Refuses an input in which somebody comes back who was erased, and says who still waits to be."""
+    from .. import erasure
+
+    returned = erasure.returned_subjects(working, job.layout)
+    if returned:
+        raise Stop(Exit.INPUT, "input_error", "\n".join(returned))
+    waiting = len(erasure.pending(working))
+    if waiting:
+        job.report.warnings.append(f"{waiting} erasure requests are open: bestand erase --pending.")
+
+
+def _write_directory(job: Job, build: candidate.Build) -> None:
+    """Renews the names, which no publish carries, where the build has made them."""
+    with duckdb.connect(str(paths.database()), read_only=True) as connection:
+        found = connection.execute(
+            "select schema_name from duckdb_tables() where table_name = 'account_directory'"
+            " and schema_name like '%restricted'"
+        ).fetchone()
+        if not found or "account_months" not in build.marts:
+            return
+        file = job.layout.restricted / "account_directory.parquet"
+        waiting = file.with_name(".account_directory.next")
+        connection.execute(
+            f'copy "{found[0]}".account_directory to {state.literal(waiting)} (format parquet, compression zstd)'
+        )
+    waiting.chmod(0o600)
+    sync(waiting)
+    waiting.replace(file)
+    from . import postgres
+
+    try:
+        target = postgres.PostgresTarget.from_environment()
+        if target and target.has_directory:
+            postgres.publish_directory(target, file)
+    except postgres.PostgresError as error:
+        job.report.notes.append(str(error))
 
 
 def _try_out(job: Job, build: candidate.Build) -> None:

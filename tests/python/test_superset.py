@@ -200,6 +200,7 @@ def test_bundle_is_what_supersets_own_import_takes(layout: Layout, tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_every_chart_of_every_tab_is_drawn(look: Look) -> None:
     """No spinner, error, empty chart or blank canvas, no title or table that does not fit; a picture of each tab."""
     assert look.tabs() == TABS
@@ -212,6 +213,7 @@ def test_every_chart_of_every_tab_is_drawn(look: Look) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_figures_on_screen_are_those_of_the_marts(look: Look, layout: Layout) -> None:
     ((customers, mrr, nrr, churn),) = marts(layout, LAST_MONTH)
     look.open("Overview")
@@ -249,6 +251,7 @@ def test_figures_on_screen_are_those_of_the_marts(look: Look, layout: Layout) ->
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_filters_change_what_is_shown(look: Look) -> None:
     look.open("Churn")
     assert "wholesale" not in look.text("The same in numbers")
@@ -259,6 +262,7 @@ def test_filters_change_what_is_shown(look: Look) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_a_new_publish_shows_without_a_restart(
     look: Look, layout: Layout, demo: Warehouse, manifest: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -277,6 +281,7 @@ def test_a_new_publish_shows_without_a_restart(
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_overlapping_connections_see_the_new_publish(
     served: Served, layout: Layout, demo: Warehouse, manifest: dict[str, Any]
 ) -> None:
@@ -311,6 +316,7 @@ print(connect().execute(ask).scalar(), old.execute(ask).scalar(), flush=True)
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_nothing_leaves_this_machine(look: Look) -> None:
     """The browser has seen all tabs by now: all it asked for was on loopback, or was refused before it left."""
     look.open("Overview")
@@ -318,6 +324,7 @@ def test_nothing_leaves_this_machine(look: Look) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_the_publish_can_only_be_read(served: Served, look: Look) -> None:
     """Neither the dashboard nor what is typed into SQL Lab can change the file, or read another one."""
     for sql in ("delete from marts.mrr_monthly", "select * from read_text('/etc/hostname')"):
@@ -338,6 +345,7 @@ def test_the_publish_can_only_be_read(served: Served, look: Look) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_the_server_ends_with_who_started_it(served: Served, tmp_path: Path) -> None:
     """Even where the starter is killed and can clean nothing up."""
     port = bi.free_port()
