@@ -216,6 +216,7 @@ def test_a_database_that_cannot_be_reached(crm: Crm, tmp_path: Path) -> None:
     run = bestand(
         tmp_path, wrong, "--as-of", AS_OF, "--select", "stg_crm__inputs", "--vars", "{crm_schema: crm_db.crm}"
     )
+    assert traces(tmp_path, run, PASSWORD, ENCODED) == []
     assert run.returncode == 2
     assert re.search(
         r"The PostgreSQL database of BESTAND_SOURCE_POSTGRES cannot be read: connection to server on socket .* failed:"
@@ -223,7 +224,6 @@ def test_a_database_that_cannot_be_reached(crm: Crm, tmp_path: Path) -> None:
         run.stderr,
     )
     assert "Traceback" not in run.stderr
-    assert traces(tmp_path, run, PASSWORD, ENCODED) == []
 
 
 @pytest.fixture
