@@ -22,13 +22,20 @@ from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from .. import warehouse
-from . import candidate as published
+from .candidate import SCHEMA as SCHEMA_OF_MARTS
 
 URL = "BESTAND_POSTGRES_URL"
 SCHEMA = "BESTAND_POSTGRES_SCHEMA"
 READER = "BESTAND_POSTGRES_READER"
 DIRECTORY = "BESTAND_POSTGRES_DIRECTORY"
 
+STEPS = (
+    "connecting to PostgreSQL",
+    "loading PostgreSQL",
+    "checking PostgreSQL",
+    "committing to PostgreSQL",
+    "vacuuming PostgreSQL",
+)
 LONGEST_NAME = 63  # bytes; PostgreSQL cuts longer names off
 CONNECT_SECONDS = 10
 OTHER_PUBLISH_SECONDS = 30  # a killed publish holds its lock until the server notices that it is gone
@@ -151,20 +158,25 @@ def publish(target: PostgresTarget, candidate: Path, *, build_id: str, reached: 
     """Exchanges what PostgreSQL holds for the marts and operations of a publish's DuckDB file; gives the rows written.
 
     One transaction: until it commits readers see the last build whole, whatever happens to this process or the server,
-    and there is nothing to clean up. Reports `postgres_connected`, `postgres_loaded`, `postgres_checked`,
-    `postgres_committed` and `postgres_vacuumed` to `reached`.
+    and there is nothing to clean up. `reached` is called with each of STEPS as it begins.
 
     Raises PostgresBusy while another publish to the schema is under way, and PostgresError when the database cannot be
     reached or refuses, or when the file is not that of `build_id`; nothing has changed then. Only when the connection
     breaks during the commit itself is it open which build is there: `published_build` tells.
     """
+    connecting, loading, checking, committing, vacuuming = STEPS
+    reached(connecting)
     with _one_sentence(target), warehouse.connect(candidate) as source, _connect(target, build_id) as connection:
         tables = _marts(target, source, build_id)
-        reached("postgres_connected")
-        rows = _exchange(target, connection, source, tables, reached)
-        reached("postgres_committed")
+        reached(loading)
+        rows = _exchange(target, connection, source, tables)
+        reached(checking)
+        _check(connection, source, tables)
+        _settle_rights(target, connection)
+        reached(committing)
+        connection.commit()
+        reached(vacuuming)
         _vacuum(connection, [table.key for table in tables] + [_directory(target)])
-        reached("postgres_vacuumed")
         return rows
 
 
@@ -184,7 +196,7 @@ def publish_directory(target: PostgresTarget, parquet: Path) -> int:
         tables = [Table(*_directory(target), columns, relation)]
         _lock_out_others(target, connection)
         _create_schemas(connection, [target.restricted])
-        rows = _load(target, connection, source, tables, retired=[])
+        rows = _load(connection, source, tables, retired=[])
         _close_to_public(connection, [target.restricted])
         connection.commit()
         _vacuum(connection, [_directory(target)])
@@ -210,7 +222,6 @@ def _exchange(
     connection: psycopg.Connection,
     source: duckdb.DuckDBPyConnection,
     tables: Sequence[Table],
-    reached: Callable[[str], None],
 ) -> int:
     schemas = [target.schema, target.operations]
     _lock_out_others(target, connection)
@@ -225,16 +236,7 @@ def _exchange(
             f"with {SCHEMA}, or move it away."
         )
     retired = [table for key, table in there.items() if key in published - wanted]
-    rows = _load(target, connection, source, tables, retired)
-    reached("postgres_loaded")
-    _check(connection, source, tables)
-    if not target.has_directory:
-        _forget_directory(target, connection)
-    _close_to_public(connection, schemas)
-    _grant(target, connection, schemas)
-    reached("postgres_checked")
-    connection.commit()
-    return rows
+    return _load(connection, source, tables, retired)
 
 
 # What the DuckDB file holds
@@ -242,7 +244,8 @@ def _exchange(
 
 def _marts(target: PostgresTarget, source: duckdb.DuckDBPyConnection, build_id: str) -> list[Table]:
     """The tables of a publish as PostgreSQL is to have them."""
-    schemas = {published.SCHEMA: target.schema, "operations": target.operations}
+    source.execute("set enable_progress_bar = false")  # it would stand in what schedulers read
+    schemas = {SCHEMA_OF_MARTS: target.schema, "operations": target.operations}
     columns: dict[tuple[str, str], list[Column]] = {}
     comments = {}
     for schema, table, comment, column, kind, column_comment in source.execute(
@@ -251,10 +254,10 @@ def _marts(target: PostgresTarget, source: duckdb.DuckDBPyConnection, build_id: 
             columns.comment
         from duckdb_tables() as tables
         inner join duckdb_columns() as columns using (database_oid, schema_oid, table_oid)
-        where tables.database_name = current_database() and tables.schema_name in (?, 'operations')
+        where tables.database_name = current_database() and list_contains(?, tables.schema_name)
         order by tables.schema_name, tables.table_name, columns.column_index
         """,
-        [published.SCHEMA],
+        [list(schemas)],
     ).fetchall():
         for name in (table, column):
             if len(name.encode()) > LONGEST_NAME:
@@ -332,7 +335,7 @@ def _published_before(target: PostgresTarget, connection: psycopg.Connection) ->
         sql.SQL("select table_name from {} where schema_name = %s").format(
             sql.Identifier(target.operations, "publish_tables")
         ),
-        [published.SCHEMA],
+        [SCHEMA_OF_MARTS],
     ).fetchall()
     return operations | {(target.schema, name) for (name,) in marts}
 
@@ -379,7 +382,6 @@ def _create_schemas(connection: psycopg.Connection, schemas: Sequence[str]) -> N
 
 
 def _load(
-    target: PostgresTarget,
     connection: psycopg.Connection,
     source: duckdb.DuckDBPyConnection,
     tables: Sequence[Table],
@@ -509,6 +511,14 @@ def _check(connection: psycopg.Connection, source: duckdb.DuckDBPyConnection, ta
                 f"PostgreSQL holds {found and found[0]} rows of {'.'.join(table.key)} where {expected and expected[0]} "
                 "were sent: is there a trigger or a rule on it?"
             )
+
+
+def _settle_rights(target: PostgresTarget, connection: psycopg.Connection) -> None:
+    schemas = [target.schema, target.operations]
+    _close_to_public(connection, schemas)
+    _grant(target, connection, schemas)
+    if not target.has_directory:
+        _forget_directory(target, connection)
 
 
 def _close_to_public(connection: psycopg.Connection, schemas: Sequence[str]) -> None:

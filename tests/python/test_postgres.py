@@ -20,11 +20,10 @@ import psutil
 import psycopg
 import pytest
 from bestand.refresh import postgres as publishing
-from bestand.refresh.postgres import PostgresBusy, PostgresError, PostgresTarget, publish, published_build
+from bestand.refresh.postgres import STEPS, PostgresBusy, PostgresError, PostgresTarget, publish, published_build
 from postgres_server import Postgres, postgres  # noqa: F401
 from project import ROOT, Warehouse
 
-STEPS = ("postgres_connected", "postgres_loaded", "postgres_checked", "postgres_committed", "postgres_vacuumed")
 MARTS = ("movements", "totals")
 
 
@@ -33,7 +32,7 @@ def nowhere(step: str) -> None:
 
 
 def opened(path: Path) -> duckdb.DuckDBPyConnection:
-    """The file as a reader sees it who opens it under its name: the catalog marts, its tables in the schema main."""
+    """A publish's file, in which `marts` is the catalog and the marts lie in its schema main."""
     connection = duckdb.connect()
     connection.execute(f"set TimeZone = 'UTC'; attach '{path}' as marts")
     return connection.execute("use marts")
@@ -321,8 +320,8 @@ def test_a_publish_that_is_killed_leaves_one_build_whole(
     for step in STEPS:
         build_id = f"first {step}"
         assert run_publisher(target, candidate(build_id), build_id, step).returncode == -9
-        committed = STEPS.index(step) >= STEPS.index("postgres_committed")
-        assert published_build(target) == (build_id if committed else None)
+        committed = step == STEPS[-1]
+        assert published_build(target) == (build_id if committed else None), step
     publish(target, candidate("old"), build_id="old", reached=nowhere)
     expected = "old"
     for moment in [*STEPS, *(f"after {0.02 * n}" for n in range(8))]:
@@ -331,7 +330,7 @@ def test_a_publish_that_is_killed_leaves_one_build_whole(
         assert run.returncode in (-9, 0), run.stderr
         found = builds(admin)
         if moment in STEPS:
-            expected = build_id if moment in STEPS[3:] else expected
+            expected = build_id if moment == STEPS[-1] else expected
             assert found == {expected}, moment
         else:
             assert found in ({expected}, {build_id}), moment
@@ -350,7 +349,7 @@ def test_two_publishes_at_once(
     path = candidate("b1")
 
     def meanwhile(step: str) -> None:
-        if step == "postgres_loaded":
+        if step == "checking PostgreSQL":
             monkeypatch.setattr(publishing, "OTHER_PUBLISH_SECONDS", 0.2)
             with pytest.raises(PostgresBusy, match=r"^Another publish to the PostgreSQL schema marts is under way"):
                 publish(target, path, build_id="b1", reached=nowhere)
