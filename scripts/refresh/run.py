@@ -80,6 +80,8 @@ class Report:
         elif self.published:
             took = f"{run.seconds:.0f} s" if run.seconds is not None else "?"
             first = f"Published {self.published} as of {run.as_of_date}: {len(self.rows)} marts in {took}."
+        elif run.exit_code == 0 and run.action == "erase":
+            first = str(run.reason)
         elif run.status == "dry_run":
             first = f"Dry run as of {run.as_of_date}: {run.reason}"
         else:
