@@ -95,7 +95,7 @@ def started() -> Iterator[Postgres]:
         connection.execute("select pg_reload_conf()")
     yield server
     keeper.stdin.close()
-    keeper.wait(30)
+    keeper.wait(120)
 
 
 @pytest.fixture(scope="session")

@@ -128,23 +128,33 @@ def as_python(kind: str, given: Any) -> Any:
     return given
 
 
+@pytest.fixture(scope="module")
+def hard(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:  # noqa: F811
+    """A publish with a table of hard values for every type, and the database it went to."""
+    tables = []
+    for kind, (duckdb_type, _, values) in HARD_VALUES.items():
+        literals = [*(f"cast({literal} as {duckdb_type})" for literal in values), f"cast(null as {duckdb_type})"]
+        rows = ", ".join(f"({n}, {literal})" for n, literal in enumerate(literals))
+        tables.append(f'create table marts.hard_{kind} as select * from (values {rows}) as t (n, "the ""value""")')
+    path = write_candidate(tmp_path_factory.mktemp("hard") / "marts.duckdb", "b1", *tables)
+    database = postgres.database()
+    publish(PostgresTarget(postgres.url(database)), path, build_id="b1", reached=nowhere)
+    return path, database
+
+
 @pytest.mark.parametrize("kind", HARD_VALUES)
-def test_every_type_arrives_exactly(
-    kind: str, target: PostgresTarget, candidate: Callable[..., Path], admin: psycopg.Connection
-) -> None:
-    duckdb_type, postgres_type, values = HARD_VALUES[kind]
-    literals = [*(f"cast({literal} as {duckdb_type})" for literal in values), f"cast(null as {duckdb_type})"]
-    rows = ", ".join(f"({n}, {literal})" for n, literal in enumerate(literals))
-    path = candidate("b1", f'create table marts.hard as select * from (values {rows}) as t (n, "the ""value""")')
-    publish(target, path, build_id="b1", reached=nowhere)
+def test_every_type_arrives_exactly(kind: str, hard: tuple[Path, str], postgres: Postgres) -> None:  # noqa: F811
+    path, database = hard
+    query = f"select * from marts.hard_{kind} order by n"
     with opened(path) as connection:
-        expected = connection.execute("select * from marts.hard order by n").fetchall()
-    admin.execute("set timezone = 'UTC'")
-    found = admin.execute("select * from marts.hard order by n").fetchall()
+        expected = connection.execute(query).fetchall()
+    with postgres.connect(database) as admin:
+        admin.execute("set timezone = 'UTC'")
+        found = admin.execute(query).fetchall()
+        types = "select format_type(atttypid, atttypmod) from pg_attribute where attnum = 2"
+        assert value(admin, f"{types} and attrelid = 'marts.hard_{kind}'::regclass") == HARD_VALUES[kind][1]
     assert [as_python(kind, row[1]) for row in found] == [as_python(kind, row[1]) for row in expected]
-    assert len(found) == len(literals)
-    kinds = "select format_type(atttypid, atttypmod) from pg_attribute where attrelid = 'marts.hard'::regclass"
-    assert value(admin, kinds + " and attnum = 2") == postgres_type
+    assert len(found) == len(HARD_VALUES[kind][2]) + 1
 
 
 @pytest.mark.slow
