@@ -373,7 +373,7 @@ def opened(
 ) -> Iterator[Profile]:
     """Both files attached read-only to a connection of its own; AuditError where one cannot be opened."""
     with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         for name, path in (("candidate", candidate), ("previous", previous)):
             if path is None:
                 continue

@@ -210,7 +210,7 @@ _TABLES_OF = "select table_name from duckdb_tables() where database_name = ? and
 def _files(candidate: Path, *, read_only: bool = False, **others: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect()
     try:
-        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")  # it would go to standard output
         options = "read_only" if read_only else f"storage_version {state.STORAGE!r}"
         connection.execute(f"attach {state.literal(candidate)} as candidate ({options})")
         for name, file in others.items():

@@ -93,7 +93,7 @@ def memory(file: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyCo
     """Opens the memory (as schema `operations`); waits a moment where another process has it open."""
     connection = duckdb.connect()
     try:
-        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         _attach(connection, file, read_only)
         connection.execute("use memory_file")
         if not read_only:
