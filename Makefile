@@ -7,12 +7,13 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DUCKDB15 := .cache/duckdb-1.5
 UV := .cache/uv
+SUPERSET := .cache/superset
 TEST_DEMO := .cache/test-demo
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install build test test-fast test-all lint format mutation bench-clv bench-health lock generate demo-data docs clean
+.PHONY: help install build test test-fast test-all lint format mutation bench-clv bench-health lock generate demo-data docs bi browser clean
 
 help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -78,9 +79,10 @@ bench-clv: $(INSTALLED)  ## Time fits and scores beside lifetimes and scipy, wri
 bench-health: $(INSTALLED)  ## Score two simulated bases beside scikit-learn, write docs/benchmarks.md (some 3 minutes)
 	$(BIN)/python tests/python/bench_health.py
 
-lock: $(UV)/bin/uv  ## Renew requirements.lock and requirements-duckdb15.lock from their .in files
+lock: $(UV)/bin/uv  ## Renew the requirements*.lock files from their .in files
 	$(UV)/bin/uv pip compile requirements.in --output-file requirements.lock $(LOCK_OPTIONS)
 	$(UV)/bin/uv pip compile requirements-duckdb15.in --output-file requirements-duckdb15.lock $(LOCK_OPTIONS)
+	$(UV)/bin/uv pip compile requirements-superset.in --output-file requirements-superset.lock $(LOCK_OPTIONS)
 
 $(UV)/bin/uv:
 	$(PYTHON) -m pip install --quiet --target $(UV) uv
@@ -91,6 +93,23 @@ $(DUCKDB15)/.installed: requirements-duckdb15.lock | $(INSTALLED)
 	$(PYTHON) -m pip --python $(BIN)/python install --quiet --no-deps --require-hashes --target $(DUCKDB15) \
 		--requirement requirements-duckdb15.lock
 	@touch $@
+
+bi: $(INSTALLED) $(SUPERSET)/.installed  ## Open the Superset dashboard over the published marts (first time: some minutes)
+	@$(BIN)/python -m bestand.bi serve
+
+# Superset pins other versions than the project does, so it has an environment of its own; its home survives a renewal.
+$(SUPERSET)/.installed: requirements-superset.lock
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { \
+		echo "Superset needs pip for '$(PYTHON)' (on Debian and Ubuntu: apt-get install python3-pip)." >&2; exit 1; }
+	@test -x $(SUPERSET)/bin/python || $(PYTHON) -m venv --without-pip $(SUPERSET)
+	$(PYTHON) -m pip --python $(SUPERSET)/bin/python install --quiet --require-hashes --requirement requirements-superset.lock
+	@touch $@
+
+browser:  ## Install Debian's Chromium, which the dashboard is tested in (needs root)
+	@command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || { \
+		command -v apt-get >/dev/null 2>&1 && test "$$(id -u)" = 0 && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	} || { echo "Chromium could not be installed: install the package chromium as root (apt-get install chromium)." >&2; exit 1; }
 
 generate: $(INSTALLED)  ## Write the models and yml that follow from the input contract
 	@$(BIN)/bestand generate
