@@ -70,12 +70,12 @@ test-fast: $(INSTALLED)  ## The tests that take less than three minutes, for wor
 test-all: browser $(SUPERSET)/.installed  ## make test, and the dashboard in a real Superset and browser
 	@$(MAKE) --no-print-directory test MARKED=
 
-browser:  ## Install Debian's Chromium where there is none (needs root)
-	@command -v chromium >/dev/null || { \
+browser:  ## Install Debian's Chromium, which the dashboard is tested in (needs root)
+	@command -v chromium >/dev/null 2>&1 || { \
 		echo "Installing Chromium for the test of the dashboard ..."; \
-		{ apt-get update --quiet=2 && apt-get install --yes --quiet=2 --no-install-recommends chromium >/dev/null; } || { \
-			echo "Chromium could not be installed; install it (Debian: apt-get install chromium) and try again." >&2; \
-			exit 1; }; }
+		command -v apt-get >/dev/null 2>&1 && test "$$(id -u)" = 0 && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; \
+	} || { echo "Chromium could not be installed: install the package chromium as root (apt-get install chromium)." >&2; exit 1; }
 
 # For Python 3.11 and later, on any platform. Extras stay in the lock: in hash mode an older pip does not see that a
 # pinned mashumaro is the mashumaro[msgpack] that was asked for. --upgrade only where asked: make lock LOCK=--upgrade

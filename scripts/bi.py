@@ -240,6 +240,23 @@ def bundle_command(file: Annotated[Path, typer.Argument(help="The .zip file to w
     typer.echo(f"Wrote {file}.")
 
 
+@app.command()
+def picture(
+    file: Annotated[Path, typer.Argument(help="The .png file to write.")],
+    tab: Annotated[str, typer.Option(help="The tab to show.")] = "Overview",
+) -> None:
+    """Save a tab of the dashboard as a picture, from a Superset of its own that is gone afterwards."""
+    from .bi_browser import looking  # Playwright is needed for development only
+
+    password = secrets.token_urlsafe(12)
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(Path(folder), published_file(), password)
+        with serving(Path(folder), free_port()) as url, looking(url, USER, password) as look:
+            look.open(tab)
+            look.picture(file)
+    typer.echo(f"Wrote {file}.")
+
+
 def main() -> None:
     """The command line; a sentence instead of a traceback for what the user can mend."""
     try:
