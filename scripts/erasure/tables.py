@@ -23,6 +23,7 @@ from .rules import OWNERS, RAW, Rules
 
 TOKENS = "[A-Za-z0-9_-]+"
 STRINGS_AT_ONCE = 500
+NAMED = ("account_name", "full_name", "email")
 ORDINAL = "erasing_ordinal"
 OURS = ("source_account_id", "build_id", ORDINAL)  # columns that the project adds to the rows of an entity
 
@@ -140,17 +141,21 @@ class Rewriter:
         return _any(found)
 
     def _emptied(self, name: str, entity: str | None, table: Table, of_account: str, of_contact: str) -> str:
-        found = [of_account] if name.lower() == "account_name" else [of_account, of_contact]
+        needles = "select needle from erase_needles"
+        is_named = f'coalesce(lower(trim(cast(one."{name}" as varchar))) in ({needles}), false)'
+        at_home = _any(self._is_one(owner, "home") for owner in table.owners())
+        if name.lower() != "account_name":
+            found = [of_account, of_contact]
+        elif at_home == "false":
+            found = [of_account]
+        else:  # where the customer is a person, the account bears the name of the contact
+            found = [of_account, f"({at_home} and {is_named})"]
         if name.lower() in self.rules.free_text:
             found += [self._mentions(table, name), *self._mentions_in_part(table, name)]
         elif entity and self.rules.contract[entity]["key"][0] in table.columns:
             # a row that came without its key: nothing but the name says whose it is
             key = self.rules.contract[entity]["key"][0]
-            needles = "select needle from erase_needles"
-            found.append(
-                f"(nullif(trim(cast(one.\"{key}\" as varchar)), '') is null"
-                f' and coalesce(lower(trim(cast(one."{name}" as varchar))) in ({needles}), false))'
-            )
+            found.append(f"(nullif(trim(cast(one.\"{key}\" as varchar)), '') is null and {is_named})")
         return _any(found)
 
     def _blank(self, name: str, when: str) -> None:
@@ -254,18 +259,23 @@ def rewrite_database(
 
 
 def mentioning(path: Path, strings: Sequence[str], spill: Path) -> list[str]:
-    """The tables of a DuckDB file in which one of the strings stands in any column, by itself or in a text."""
+    """The tables of a DuckDB file in which one of the strings stands in any column, by itself or in a text.
+
+    Names and addresses of persons and accounts are left out: there a namesake may stand.
+    """
     with connection_for(spill) as connection:
         connection.execute(f"attach {literal(path)} as old (read_only)")
         return [
             f"{schema}.{table.name}"
             for schema, table in tables_of(connection, "old")
-            if _mentions_any(connection, table, strings)
+            if _mentions_any(connection, table, [name for name in table.columns if name not in NAMED], strings)
         ]
 
 
-def _mentions_any(connection: duckdb.DuckDBPyConnection, table: Table, strings: Sequence[str]) -> bool:
-    row = "concat_ws(chr(31), " + ", ".join(f'cast("{name}" as varchar)' for name in table.columns) + ")"
+def _mentions_any(
+    connection: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str], strings: Sequence[str]
+) -> bool:
+    row = "concat_ws(chr(31), '', " + ", ".join(f'cast("{name}" as varchar)' for name in columns) + ")"
     for start in range(0, len(strings), STRINGS_AT_ONCE):
         some = "|".join(re.escape(one) for one in strings[start : start + STRINGS_AT_ONCE])
         bounded = f"(^|[^A-Za-z0-9_-])({some})($|[^A-Za-z0-9_-])"
