@@ -26,7 +26,8 @@ from .suites import FOLDERS
 TEMPLATES = Path(__file__).with_name("templates")
 STYLES = "audit.css"
 # What the rendered row of an expectation that only warns says of itself, and how it looks when it fails.
-WARNS, FAILED, WARNED = "Only a warning.", "fas fa-times text-danger", "fas fa-exclamation-triangle text-warning"
+WARNS = "Only a warning."
+FAILED, WARNED = '"fa-times", "text-danger"', '"fa-exclamation-triangle", "text-warning"'
 
 
 @dataclass(frozen=True)

@@ -397,6 +397,8 @@ def test_a_finding_says_what_was_seen_and_what_is_allowed(bench: Bench) -> None:
         "mrr_monthly: newest mrr_end changed by -60 % against the last publish, from 201,258.1 to 80,503.2 "
         "(allowed -52.6 to +72.6 %)."
     )
+    page = (report.index.parent / "mrr_monthly.html").read_text(encoding="utf-8")
+    assert "fa-times text-danger" in page and "fa-exclamation-triangle text-warning" in page
     # what is refused is not warned of as well
     assert not {(one.mart, one.column) for one in report.warnings} & {(one.mart, one.column) for one in report.failures}
 
