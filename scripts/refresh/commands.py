@@ -17,6 +17,9 @@ from . import steps
 from .layout import KEPT
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for schedulers.")]
+AcceptOption = Annotated[
+    bool, typer.Option("--accept-changes", help="Changes against the last publish are meant: do not compare with it.")
+]
 KeepOption = Annotated[int, typer.Option("--keep", min=1, help="How many publishes are kept.")]
 
 EXIT_CODES = "Exit codes: 0 published, 1 audit refused, 2 input or configuration, 3 busy, 4 build or publish failed."
@@ -47,6 +50,7 @@ def refresh(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Build and audit, but publish and record nothing.")
     ] = False,
+    accept_changes: AcceptOption = False,
     keep: KeepOption = KEPT,
     variables: Annotated[str, typer.Option("--vars", help="More vars, as YAML.")] = "{}",
     as_json: JsonOption = False,
@@ -66,7 +70,7 @@ def refresh(
         chosen["crm_source"] = source
     if as_of is not None:
         chosen["as_of_date"] = as_of
-    request = Request(chosen, target, tuple(marts or ()), full, dry_run, keep)
+    request = Request(chosen, target, tuple(marts or ()), full, dry_run, accept_changes, keep)
     with _watched(as_json) as console:
         report = run(request, console)
     _finish(report, as_json)
@@ -80,6 +84,7 @@ def publish(
         list[str] | None, typer.Option(help="With --built: this mart only; may be given several times.")
     ] = None,
     variables: Annotated[str, typer.Option("--vars", help="With --built: the vars of the build, as YAML.")] = "{}",
+    accept_changes: AcceptOption = False,
     keep: KeepOption = KEPT,
     as_json: JsonOption = False,
 ) -> None:
@@ -92,7 +97,7 @@ def publish(
         _usage("--vars and --marts go with --built: a refresh has noted its own.")
     request = Request(chosen, None, tuple(marts or ()), keep=keep) if built else None
     with _watched(as_json) as console:
-        report = run(keep, console, request)
+        report = run(keep, console, request, accept_changes=accept_changes)
     _finish(report, as_json)
 
 

@@ -51,6 +51,7 @@ class Request:
     marts: tuple[str, ...] = ()
     full: bool = False
     dry_run: bool = False
+    accept_changes: bool = False
     keep: int = KEPT
 
 
@@ -128,7 +129,7 @@ def refresh(request: Request, console: Console) -> Report:
     return _locked("refresh", console, lambda work: _refresh(request, work), dry_run=request.dry_run)
 
 
-def publish(keep: int, console: Console, request: Request | None = None) -> Report:
+def publish(keep: int, console: Console, request: Request | None = None, *, accept_changes: bool = False) -> Report:
     """Audits and publishes the working database as the last complete build left it.
 
     With a request it is taken for what dbt has built without `bestand refresh` (by hand, or by another scheduler) with
@@ -136,6 +137,7 @@ def publish(keep: int, console: Console, request: Request | None = None) -> Repo
     """
 
     def work(job: Job) -> None:
+        job.accepts_changes = accept_changes
         with _alone(paths.database()):
             build = read_build(paths.database()) if request is None else _adopted(request, job)
             _describe(job.run, build)
@@ -187,6 +189,7 @@ class Job:
     report: Report
     console: Console
     findings: Sequence[Mapping[str, Any]] = ()
+    accepts_changes: bool = False  # a meant restatement: audited as a first publish
     previous: Path | None = None
 
 
@@ -253,6 +256,7 @@ def _tell(job: Job, channels: Channels) -> None:
 
 def _refresh(request: Request, job: Job) -> None:
     working = paths.database()
+    job.accepts_changes = request.accept_changes
     variables, build = _asked(request, job)
     _describe(job.run, build, request.target)
     working.parent.mkdir(parents=True, exist_ok=True)
@@ -431,7 +435,7 @@ def _audited(
     layout = job.layout
     found = audit_marts(
         file,
-        layout.current if layout.current.exists() else None,
+        layout.current if layout.current.exists() and not job.accepts_changes else None,
         layout.audits / job.run.build_id,
         as_of=date.fromisoformat(build.as_of_date),
         marts=build.marts,
