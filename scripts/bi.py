@@ -125,14 +125,15 @@ def prepare(home: Path, published: Path, password: str) -> None:
     (home / "provision.log").write_text(result.stdout + result.stderr, encoding="utf-8")
     if result.returncode:
         last = (result.stderr.strip().splitlines() or ["no message"])[-1]
-        raise NotReady(f"Superset could not be set up ({last}); {home / 'provision.log'} says more.")
+        raise NotReady(
+            f"Superset could not be set up ({last}). {home / 'provision.log'} says more; removing {home} begins anew."
+        )
 
 
 @contextmanager
 def serving(home: Path, port: int) -> Iterator[str]:
     """Serves a prepared home on 127.0.0.1, gives the dashboard's address, and ends the server with the block."""
-    if answers(port):
-        raise NotReady(f"Port {port} is taken by another program: choose another one with --port.")
+    refuse_taken(port)
     with (home / "server.log").open("w", encoding="utf-8") as log:
         server = subprocess.Popen(
             [_executable("gunicorn"), "--config", BI / "gunicorn.conf.py", "--bind", f"127.0.0.1:{port}"],
@@ -156,6 +157,12 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def refuse_taken(port: int) -> None:
+    """NotReady: somebody listens on this port already."""
+    if answers(port):
+        raise NotReady(f"Port {port} is taken by another program: choose another one with --port.")
 
 
 def answers(port: int) -> bool:
@@ -211,6 +218,7 @@ def serve(
     browser: Annotated[bool, typer.Option(help="Open the dashboard in the browser, where there is one.")] = True,
 ) -> None:
     """Serve the dashboard over the published marts until Ctrl-C; where none are published, the demo is built first."""
+    refuse_taken(port)
     published = published_file()
     if not published.exists():
         typer.echo("Nothing is published yet: building and publishing the demo (bestand refresh).")

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -194,6 +195,19 @@ def test_bundle_is_what_supersets_own_import_takes(layout: Layout, tmp_path: Pat
         names = archive.namelist()
         metadata = yaml.safe_load(archive.read("bestand/metadata.yaml"))
     assert metadata["type"] == "Dashboard" and "bestand/dashboards/Bestand.yaml" in names
+
+
+def test_a_taken_port_is_said_before_anything_is_done(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        result = subprocess.run(
+            [sys.executable, "-m", "bestand.bi", "serve", "--port", port, "--home", str(tmp_path / "home")],
+            env=os.environ | {"BESTAND_PUBLISH_DIR": str(tmp_path)}, capture_output=True, text=True,
+        )  # fmt: skip
+    assert result.returncode == 2 and result.stderr.startswith(f"Port {port} is taken")
+    assert not (tmp_path / "home").exists()
 
 
 # --- in Superset and in the browser ---
