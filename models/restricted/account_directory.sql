@@ -39,7 +39,8 @@ spoken_to as (
         contacts.language,
         row_number() over (
             partition by contacts.account_id
-            order by roles.role asc, roles.valid_from desc, contacts.contact_id asc  -- a champion before a decision maker
+            -- a champion before a decision maker
+            order by roles.role asc, roles.valid_from desc, contacts.contact_id asc
         ) as first_choice
     from contacts
     inner join roles on contacts.contact_id = roles.contact_id  -- one row per role

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -65,7 +66,8 @@ def _inputs(chosen: dict[str, Any]) -> tuple[Path | None, str | None]:
 
 
 def _run(inputs: Path | None, note: str | None, kind: str | None, subject: str | None, console: Any) -> Any:
-    from ..refresh import run
+    from ..refresh import postgres, run, swap
+    from ..refresh.layout import Layout
     from . import Erased, ErasureError, Places
     from . import erase as erase_one
     from . import erase_pending as erase_all
@@ -77,13 +79,30 @@ def _run(inputs: Path | None, note: str | None, kind: str | None, subject: str |
                 done: list[Erased] = [erase_one(kind, subject, places)] if kind and subject else erase_all(places)
             except ErasureError as error:
                 raise run.Stop(run.Exit.INPUT, "input_error", str(error)) from error
+        unserved = _served_again(job.layout) if done else None
         job.report.notes += [line for one in done for line in one.lines()[1:]]
         job.report.notes += [note] if note else []
         summary = " ".join(one.summary() for one in done) or "Nobody is waiting to be erased."
-        if any(one.left for one in done):
+        if unserved:
+            job.run.finish("failed", run.Exit.FAILED, f"{summary} PostgreSQL still has the old rows: {unserved}")
+        elif any(one.left for one in done):
             job.run.finish("failed", run.Exit.FAILED, f"{summary} Something is left; see the notes.")
         else:
             job.run.finish("published", run.Exit.PUBLISHED, summary)
+
+    def _served_again(layout: Layout) -> str | None:
+        """Gives PostgreSQL, where it is served, the current publish as it is now; what went wrong, if anything."""
+        build_id = swap.current_build(layout)
+        try:
+            if build_id:
+                run._to_postgres(layout.current, build_id)
+                target = postgres.PostgresTarget.from_environment() if os.environ.get(postgres.URL) else None
+                directory = layout.restricted / "account_directory.parquet"
+                if target and target.has_directory and directory.exists():
+                    postgres.publish_directory(target, directory)
+        except (run.Stop, postgres.PostgresError) as error:
+            return str(error)
+        return None
 
     typed: Callable[..., Any] = run._locked
     return typed("erase", console, work)

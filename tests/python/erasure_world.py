@@ -346,7 +346,8 @@ class World:
     def publish(self) -> None:
         """The last build once more, as another publish."""
         with self._here():
-            assert refreshing.publish(7, Console(quiet=True)).exit_code == 0
+            report = refreshing.publish(7, Console(quiet=True))
+        assert report.exit_code == 0, report.lines()
 
     def places(self) -> Places:
         """Where to erase."""
@@ -421,8 +422,7 @@ def _found_in_file(path: Path, wanted: list[str]) -> Iterator[tuple[str, str]]:
             else re.sub(r"\\u([0-9a-f]{4})", lambda match: chr(int(match[1], 16)), text)
         )
         for one in wanted:
-            pattern = _bounded(one)
-            if re.search(pattern, text) or re.search(pattern, unescaped):
+            if any(one in found and re.search(_bounded(one), found) for found in (text, unescaped)):
                 yield "", one
 
 
