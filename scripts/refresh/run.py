@@ -209,6 +209,7 @@ def _locked(action: str, console: Console, work: Callable[[Job], None], *, dry_r
             report.notes += swap.heal(layout)
             _remember(job, dry_run)
             try:
+                _finish_erasure(job)
                 work(job)
             except Stop as stop:
                 run.finish(stop.status, stop.code, str(stop))
@@ -230,6 +231,22 @@ def _locked(action: str, console: Console, work: Callable[[Job], None], *, dry_r
     if channels and not dry_run:
         _tell(job, channels)
     return report
+
+
+def _finish_erasure(job: Job) -> None:
+    """Finishes an erasure whose process was killed, before anything is built from what it had not reached yet."""
+    from .. import erasure
+
+    if job.run.action == "erase" or erasure.unfinished(job.layout) is None:
+        return
+    reached("finishing an erasure")
+    try:
+        with _alone(paths.database()):
+            done = erasure.finish(job.layout)
+    except erasure.ErasureError as error:
+        raise Stop(Exit.FAILED, "failed", str(error)) from error
+    if done:
+        job.report.notes.append(f"An interrupted erasure was finished. {done.summary()}")
 
 
 def _tell(job: Job, channels: Channels) -> None:
