@@ -10,8 +10,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from bestand.refresh import blame, candidate, lock, state, swap
+from bestand import erasure
+from bestand.refresh import blame, candidate, lock, run, state, swap
 from bestand.refresh.layout import Layout, new_build_id, put_in_place
+from rich.console import Console
 
 HOLD = """
 import sys, time
@@ -259,3 +261,28 @@ def test_the_folder_is_for_its_owner_where_it_matters(layout: Layout) -> None:
     for folder in (layout.state, layout.held, layout.restricted):
         assert folder.stat().st_mode & 0o077 == 0
     assert os.access(layout.root, os.R_OK)
+
+
+@pytest.mark.parametrize("trouble", [None, erasure.ErasureError("The input folder is gone.")])
+def test_an_interrupted_erasure_is_finished_before_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Exception | None
+) -> None:
+    class Erased:
+        def summary(self) -> str:
+            return "Erased 1 account."
+
+    def finish(layout: Layout) -> Erased:
+        if trouble:
+            raise trouble
+        return Erased()
+
+    monkeypatch.setenv("BESTAND_PUBLISH_DIR", str(tmp_path / "published"))
+    monkeypatch.setenv("BESTAND_DATABASE", str(tmp_path / "none.duckdb"))
+    monkeypatch.setattr(erasure, "unfinished", lambda layout: object())
+    monkeypatch.setattr(erasure, "finish", finish)
+    report = run.publish(7, Console(quiet=True))
+    if trouble:
+        assert (report.exit_code, report.run.reason) == (4, "The input folder is gone.")
+    else:
+        assert report.exit_code == 2, "and then the publish goes on: here there is nothing to publish"
+        assert "An interrupted erasure was finished. Erased 1 account." in report.notes
