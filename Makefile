@@ -83,8 +83,8 @@ LOCK :=
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --no-strip-extras --quiet $(LOCK)
 
-torture: $(INSTALLED)  ## Kill a refresh at 200 random moments and look at what readers see (some 50 minutes)
-	BESTAND_TORTURE_KILLS=200 $(BIN)/python -m pytest tests/python/test_refresh_torture.py -k "random_moments"
+torture: $(INSTALLED)  ## Kill refreshes at 200 random moments and at every step, look at what readers see (an hour)
+	BESTAND_TORTURE_KILLS=200 $(BIN)/python -m pytest tests/python/test_refresh_torture.py -k killed -s
 
 mutation: $(INSTALLED)  ## Ask the tests about small mistakes in the core SQL (some 15 minutes)
 	$(BIN)/python tests/mutation/run.py

@@ -126,7 +126,8 @@ class Run:
 class Place:
     """A company's installation: input, working database and publish folder of its own under one folder.
 
-    Commands may run in a `room`, where the folders of the project lie elsewhere than they are seen from here.
+    Commands may run in a `room`. What is published there is looked at as a copy: DuckDB follows /proc back to the room
+    of this process.
     """
 
     # who runs commands that need nothing of their own; without, each is a Python process started anew
@@ -137,8 +138,8 @@ class Place:
         self.settings: dict[str, str] = {}
         self.input = root / "input"
         self.room = published_in or database_in
+        self.published_in = published_in
         self.publish_dir = (published_in.inside if published_in else root) / "published"
-        self.published = (published_in.folder if published_in else root) / "published"
         self.database = (database_in.inside if database_in else root / "work") / "bestand.duckdb"
         self.root.mkdir(parents=True, exist_ok=True)
         (root / "work").mkdir(exist_ok=True)
@@ -199,6 +200,16 @@ class Place:
         return self.run(*self.day(day, **written), *more, **options)
 
     # --- what can be seen from outside ---
+
+    @property
+    def published(self) -> Path:
+        """The publish folder as readers see it."""
+        if not self.published_in:
+            return self.publish_dir
+        seen = self.root / "seen"
+        shutil.rmtree(seen, ignore_errors=True)
+        shutil.copytree(self.published_in.folder / "published", seen, symlinks=True)
+        return seen
 
     @property
     def marts(self) -> Path:
@@ -696,6 +707,7 @@ class Victim:
             at_rest(self.place, self.known)
         except (AssertionError, OSError, duckdb.Error) as error:
             self.faults.append(f"day {self.day}, after a good {run.arguments[0]}: {error}")
+        print(f"day {self.day}: {run.arguments[0]} in {run.seconds:.1f} s; {len(self.faults)} faults")
         return run
 
     def dawn(self) -> None:
@@ -710,8 +722,10 @@ class Victim:
         run = self.workshop.run(self.place, [*(command or self.place.day(self.day)), *more], **how)
         if run.code not in (-signal.SIGKILL, PUBLISHED):
             self.faults.append(f"{label}: ended with {run.code} by itself: {run.err}")
-        for fault in self.look(before):
-            self.faults.append(f"{label}: {fault}")
+        found = self.look(before)
+        self.faults += [f"{label}: {fault}" for fault in found]
+        now = self.place.build_id() if (self.place.published / "marts.duckdb").exists() else None
+        print(label, "killed" if run.code < 0 else "ended", "before" if now == before else "after", "the swap", found)
         return run.code == -signal.SIGKILL
 
     def killed_back(self, label: str, command: Sequence[str], *, at_step: int) -> bool:
