@@ -33,8 +33,12 @@
     {%- set input = crm_input(entity) -%}
     {%- do raise_input_problems(input.problems) -%}
     {%- do reads.extend(input.reads) -%}
+    {%- set is_held = input.format == 'held' -%}
 {%- endif -%}
 -- depends_on: {{ ref('stg_crm__inputs') }}
+{% if entity == 'account_history' -%}
+-- depends_on: {{ ref('stg_crm__accounts') }}
+{% endif -%}
 {% for read in reads -%}
 select
 {%- for name, column in spec.input_columns.items() %}
@@ -48,6 +52,10 @@ select
     {{- ',' if not loop.last }}
 {%- endfor %}
 from {{ read.sql }}
+{%- if is_held %}
+-- what a refresh has kept of accounts that are no longer delivered is no mistake of the input
+where account_id in (select account_id from {{ ref('stg_crm__accounts') }})
+{%- endif %}
 {% if not loop.last %}
 union all
 {% endif %}

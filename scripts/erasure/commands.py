@@ -32,7 +32,7 @@ def erase(
     """Take a person or an account out of the input files, every table and every kept publish; totals stay right."""
     if pending == bool(subject_kind or subject_id) or bool(subject_kind) != bool(subject_id):
         _usage("Say who is to be erased, bestand erase account KEY or bestand erase contact KEY, or --pending.")
-    chosen = _vars(variables)
+    chosen = _vars(variables, as_json)
     if input is not None:
         chosen |= {"crm_source": "files", "crm_files": str(input)}
     elif source is not None:

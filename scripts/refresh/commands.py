@@ -59,12 +59,12 @@ def refresh(
     from .run import Request
     from .run import refresh as run
 
-    chosen = _vars(variables)
+    chosen = _vars(variables, as_json)
     if input is not None:
         if source not in (None, "files"):
-            _usage(f"--input goes with --source files, not with --source {source}.")
+            _usage(f"--input goes with --source files, not with --source {source}.", as_json)
         if not input.is_dir():
-            _usage(f"--input {input}: there is no such folder.")
+            _usage(f"--input {input}: there is no such folder.", as_json)
         chosen |= {"crm_source": "files", "crm_files": str(input.resolve())}
     elif source is not None:
         chosen["crm_source"] = source
@@ -92,9 +92,9 @@ def publish(
     from .run import Request
     from .run import publish as run
 
-    chosen = _vars(variables)
+    chosen = _vars(variables, as_json)
     if not built and (chosen or marts):
-        _usage("--vars and --marts go with --built: a refresh has noted its own.")
+        _usage("--vars and --marts go with --built: a refresh has noted its own.", as_json)
     request = Request(chosen, None, tuple(marts or ()), keep=keep) if built else None
     with _watched(as_json) as console:
         report = run(keep, console, request, accept_changes=accept_changes)
@@ -165,16 +165,22 @@ def _finish(report: Any, as_json: bool) -> None:
     raise typer.Exit(report.exit_code)
 
 
-def _vars(text: str) -> dict[str, Any]:
+def _vars(text: str, as_json: bool = False) -> dict[str, Any]:
     try:
         given = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        _usage(f"--vars cannot be read as YAML: {error}")
+        _usage(f"--vars cannot be read as YAML: {error}", as_json)
     if not isinstance(given, dict):
-        _usage(f"--vars is {text!r}; expected YAML such as '{{reporting_currency: USD}}'.")
+        _usage(f"--vars is {text!r}; expected YAML such as '{{reporting_currency: USD}}'.", as_json)
     return given
 
 
-def _usage(message: str) -> Any:
-    typer.echo(message, err=True)
+def _usage(message: str, as_json: bool = False) -> Any:
+    """Ends the command before it has begun: a setting is wrong."""
+    if as_json:
+        typer.echo(
+            json.dumps({"status": "input_error", "exit_code": 2, "reason": message, "published": None}, indent=2)
+        )
+    else:
+        typer.echo(message, err=True)
     raise typer.Exit(2)

@@ -107,26 +107,39 @@ def new_build_id(now: datetime | None = None) -> str:
     return f"{now or datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
-def put_in_place(source: Path, target: Path) -> None:
-    """Makes `target` the file `source` in one step: who has the old one open keeps it, who opens anew sees the new."""
-    waiting = target.with_name(f".{target.name}.next")
+def ready(target: Path) -> Path:
+    """Where the next `target` waits to be renamed to it."""
+    return target.with_name(f".{target.name}.next")
+
+
+def lay_ready(source: Path, target: Path) -> None:
+    """Makes the file that is to become `target`."""
+    waiting = ready(target)
     waiting.unlink(missing_ok=True)
     try:
         os.link(source, waiting)
     except OSError:  # a file system without hard links
         shutil.copyfile(source, waiting)
         sync(waiting)
-    waiting.replace(target)
+
+
+def lay_ready_pointer(pointer: Path, target: Path) -> None:
+    """Makes the symbolic link that is to become `pointer`; relative, so that the folder can be moved."""
+    waiting = ready(pointer)
+    waiting.unlink(missing_ok=True)
+    waiting.symlink_to(os.path.relpath(target, pointer.parent))
+
+
+def take_place(target: Path) -> None:
+    """Replaces `target` by what was laid ready, in one step: who has the old one open keeps it, others see the new."""
+    ready(target).replace(target)
     sync(target.parent)
 
 
-def point(pointer: Path, target: Path) -> None:
-    """Makes the symbolic link `pointer` lead to `target` (relative, so that the folder can be moved) in one step."""
-    waiting = pointer.with_name(f".{pointer.name}.next")
-    waiting.unlink(missing_ok=True)
-    waiting.symlink_to(os.path.relpath(target, pointer.parent))
-    waiting.replace(pointer)
-    sync(pointer.parent)
+def put_in_place(source: Path, target: Path) -> None:
+    """Makes `target` the file `source`, in one step."""
+    lay_ready(source, target)
+    take_place(target)
 
 
 def sync(path: Path) -> None:

@@ -216,7 +216,8 @@ def _locked(action: str, console: Console, work: Callable[[Job], None], *, dry_r
             except KeyboardInterrupt:
                 run.finish("interrupted", Exit.FAILED, "It was told to stop.")
             except (OSError, duckdb.Error, candidate.Unsound) as error:
-                run.finish("failed", Exit.FAILED, _first_line(error))
+                places = f"(publish folder {layout.root}, working database {paths.database()})"
+                run.finish("failed", Exit.FAILED, f"{_first_line(error)} {places}")
             shutil.rmtree(layout.making(run.build_id), ignore_errors=True)
             reached("recording")
             _remember(job, dry_run)
@@ -224,6 +225,10 @@ def _locked(action: str, console: Console, work: Callable[[Job], None], *, dry_r
         run.finish("busy", Exit.BUSY, str(busy))
     except ConfigurationError as error:
         run.finish("input_error", Exit.INPUT, str(error))
+    except (FileExistsError, NotADirectoryError) as error:
+        run.finish(
+            "input_error", Exit.INPUT, f"BESTAND_PUBLISH_DIR is {layout.root}, which is no folder: {error.strerror}."
+        )
     except (OSError, duckdb.Error) as error:
         if run.exit_code is None:
             run.finish("failed", Exit.FAILED, f"The publish folder {layout.root} cannot be used: {_first_line(error)}")
@@ -276,7 +281,13 @@ def _refresh(request: Request, job: Job) -> None:
     job.accepts_changes = request.accept_changes
     variables, build = _asked(request, job)
     _describe(job.run, build, request.target)
-    working.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        working.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise Stop(
+            Exit.INPUT, "input_error", f"BESTAND_DATABASE is {working}, which lies in no folder: {error.strerror}."
+        ) from error
+    _is_ours(working)
     with _alone(working):
         _make_ready(working, job, full=request.full)
         details = _built(request, job, build, variables, request.marts)
@@ -305,6 +316,8 @@ def _built(
     wanted = [f"+{name}" for name in marts]
     if changed:
         wanted = [f"{changed}+,{name}" for name in wanted] or [f"{changed}+"]
+    elif wanted:
+        wanted.append("+account_directory")
     if wanted:
         arguments += ["--select", *wanted, "--indirect-selection", "buildable"]
     outcome = run_dbt("build", *arguments, variables=variables, console=job.console)
@@ -359,8 +372,14 @@ def _publish(
     before = swap.current_build(layout)
     job.previous = layout.kept(before) / "marts.duckdb" if before else None
     kept = swap.keep(layout, run.build_id)
+    swap.prepare(layout, run.build_id)
     _to_postgres(kept / "marts.duckdb", run.build_id)
-    swap.swap(layout, run.build_id)
+    try:
+        swap.swap(layout, run.build_id)
+    except OSError as error:
+        if swap.current_build(layout) != run.build_id:
+            raise
+        job.report.notes.append(f"Published, but parquet/current could not be moved: {_first_line(error)}")
     job.report.published = run.build_id
     job.report.rows = {mart: rows for mart, rows in _rows_of(layout.current)}
     try:
@@ -409,7 +428,7 @@ def _write_directory(job: Job, build: candidate.Build) -> None:
             "select schema_name from duckdb_tables() where table_name = 'account_directory'"
             " and schema_name like '%restricted'"
         ).fetchone()
-        if not found or "account_months" not in build.marts:
+        if not found:
             return
         file = job.layout.restricted / "account_directory.parquet"
         waiting = file.with_name(".account_directory.next")
@@ -551,6 +570,14 @@ def _alone(working: Path) -> Iterator[None]:
     """Two publish folders may share one working database; only one refresh at a time may write it."""
     with lock.held(working.with_name(f".{working.name}.lock"), "refresh of this working database"):
         yield
+
+
+def _is_ours(working: Path) -> None:
+    """Whether the working database is one: what is no DuckDB file is somebody's own, and is not touched."""
+    if working.exists() and working.stat().st_size:
+        with working.open("rb") as content:
+            if content.read(12)[8:] != b"DUCK":
+                raise Stop(Exit.INPUT, "input_error", f"BESTAND_DATABASE is {working}, which is no DuckDB file.")
 
 
 def _make_ready(working: Path, job: Job, *, full: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from . import state
-from .layout import KEPT, Layout, point, put_in_place, sync, sync_tree
+from .layout import KEPT, Layout, lay_ready, lay_ready_pointer, ready, sync, sync_tree, take_place
 from .steps import reached
 
 
@@ -23,13 +23,20 @@ def keep(layout: Layout, build_id: str) -> Path:
     return kept
 
 
+def prepare(layout: Layout, build_id: str) -> None:
+    """Lays ready what a swap renames: a disk that is full or closed refuses here, before anything is published."""
+    kept = layout.kept(build_id)
+    lay_ready(kept / "marts.duckdb", layout.current)
+    lay_ready_pointer(layout.parquet, kept / "parquet")
+
+
 def swap(layout: Layout, build_id: str) -> None:
     """Makes a kept publish the current one. From the first rename on it is published, whatever happens next."""
-    kept = layout.kept(build_id)
+    prepare(layout, build_id)
     reached("swapping marts.duckdb")
-    put_in_place(kept / "marts.duckdb", layout.current)
+    take_place(layout.current)
     reached("swapping parquet/current")
-    point(layout.parquet, kept / "parquet")
+    take_place(layout.parquet)
 
 
 def current_build(layout: Layout) -> str | None:
@@ -50,7 +57,8 @@ def heal(layout: Layout) -> list[str]:
     said = []
     current = current_build(layout)
     if current and layout.parquet_build() != current and layout.kept(current).is_dir():
-        point(layout.parquet, layout.kept(current) / "parquet")
+        lay_ready_pointer(layout.parquet, layout.kept(current) / "parquet")
+        take_place(layout.parquet)
         said.append(f"parquet/current points to {current} again, as marts.duckdb does")
     with state.memory(layout.memory) as memory:
         unfinished = memory.execute(
@@ -72,7 +80,7 @@ def heal(layout: Layout) -> list[str]:
     for one in layout.publishes.glob(".making-*"):
         shutil.rmtree(one)
     for pointer in (layout.current, layout.parquet):
-        pointer.with_name(f".{pointer.name}.next").unlink(missing_ok=True)
+        ready(pointer).unlink(missing_ok=True)
     return said
 
 
