@@ -19,9 +19,11 @@ def read() -> dict[str, Any]:
     """The state of the publish folder, whoever may be writing to it; what there is not yet is None or empty."""
     layout = Layout.from_environment()
     running = lock.holder(layout.lock) if lock.is_held(layout.lock) else None
+    published = _manifest(layout)
     return {
         "folder": str(layout.root),
-        "published": _manifest(layout),
+        "build_id": published["build_id"] if published else None,
+        "published": published,
         "parquet_build_id": layout.parquet_build(),
         "kept": layout.kept_builds(),
         "running": running,
