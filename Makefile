@@ -52,7 +52,7 @@ format: $(INSTALLED)  ## Put Python and SQL into the project's form
 	BESTAND_DATABASE=:memory: $(BIN)/sqlfluff fix --quiet --processes 2 models tests/data
 
 # A file of tests stays with one process, as its fixtures build what all its tests read.
-MARKED := -m "not browser"
+MARKED := -m "not browser and not torture"
 
 # One build of the demo with all data tests and unit tests serves every test that reads it.
 test: lint $(DUCKDB15)/.installed $(DAGSTER)/.installed  ## Everything that pip alone can prove: lint, dbt build and unit tests, pytest
@@ -64,11 +64,11 @@ test: lint $(DUCKDB15)/.installed $(DAGSTER)/.installed  ## Everything that pip 
 test-fast: $(INSTALLED)  ## The tests that take less than three minutes, for work
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	$(BIN)/python -m pytest -m "not slow and not duckdb15 and not browser"
+	$(BIN)/python -m pytest -m "not slow and not duckdb15 and not browser and not torture"
 
 # What needs system packages comes before the tests that use it; pytest stays last, its closing line is CI's verdict.
 test-all: browser $(SUPERSET)/.installed  ## make test, and the dashboard in a real Superset and browser
-	@$(MAKE) --no-print-directory test MARKED=
+	@$(MAKE) --no-print-directory test MARKED='-m "not torture"'
 
 browser:  ## Install Debian's Chromium, which the dashboard is tested in (needs root)
 	@command -v chromium >/dev/null 2>&1 || { \

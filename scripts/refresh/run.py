@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -321,6 +322,8 @@ def _built(
     if wanted:
         arguments += ["--select", *wanted, "--indirect-selection", "buildable"]
     outcome = run_dbt("build", *arguments, variables=variables, console=job.console)
+    if _stopping.is_set():  # dbt takes the interruption for itself and ends its run
+        raise KeyboardInterrupt
     details = _details(job.run, outcome, working)
     job.report.warnings += [f"dbt: {name}" for name in outcome.warnings]
     if outcome.exit_code:
@@ -767,20 +770,28 @@ def _remember(job: Job, dry_run: bool, details: candidate.Details | None = None)
 
 @contextmanager
 def _told_to_stop() -> Iterator[None]:
-    """Schedulers stop a job with SIGTERM; it then ends like Ctrl-C, with its record written."""
+    """Schedulers stop a job with SIGTERM; it then ends like Ctrl-C, with its record written. Once is enough."""
 
     def stop(*_: Any) -> None:
-        raise KeyboardInterrupt
+        if not _stopping.is_set():
+            _stopping.set()
+            raise KeyboardInterrupt
 
+    _stopping.clear()
     try:
-        before = signal.signal(signal.SIGTERM, stop)
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     except ValueError:  # not in the main thread: the caller handles signals
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if not _stopping.is_set():
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+_stopping = threading.Event()
 
 
 def _first_line(error: BaseException) -> str:

@@ -247,8 +247,8 @@ def test_docs_write_what_differs_and_remove_what_is_gone(manifest: dict[str, Any
     (a1,) = [each for each in (tmp_path / "docs/coverage.md").read_text().splitlines() if 'id="a1"' in each]
     assert "[cohort_retention](marts/retention.md#cohort_retention)" in a1
     assert "`cohort_retention_adds_up`" in a1, "a test in tests/data"
-    (h1,) = [each for each in (tmp_path / "docs/coverage.md").read_text().splitlines() if 'id="h1"' in each]
-    assert "not yet" in h1
+    (f1,) = [each for each in (tmp_path / "docs/coverage.md").read_text().splitlines() if 'id="f1"' in each]
+    assert "not yet" in f1
 
 
 def test_an_unknown_requirement_is_refused(manifest: dict[str, Any]) -> None:

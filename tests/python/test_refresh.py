@@ -527,7 +527,7 @@ def test_a_build_that_is_told_to_stop_has_failed(
     Run(("refresh",), running.returncode, out, err, 0).ended(FAILED)
     assert place.image() == before
     (told,) = place.state("select * from refresh_runs order by started_at desc limit 1")
-    assert (told["status"], told["exit_code"]) == ("failed", FAILED)
+    assert (told["status"], told["exit_code"]) == ("interrupted", FAILED)
     assert told["reason"]
     place.refresh(2).ended(PUBLISHED)
     at_rest(place)

@@ -40,7 +40,7 @@ from refresh_support import (
     whole,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.torture]
 
 KILLS = int(os.environ.get("BESTAND_TORTURE_KILLS", "20"))
 EVERYTHING = KILLS > 20
