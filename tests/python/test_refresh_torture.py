@@ -359,10 +359,26 @@ def tell_day(place: Place, day: int) -> None:
     with duckdb.connect(str(place.database)) as connection:
         (before,) = connection.execute("select max(mrr_end) from marts.mrr_monthly").fetchall()[0]
         more = 1130 + day - int(before)
-        connection.execute(f"update marts.mrr_monthly set mrr_end = mrr_end + {more}, mrr_start = mrr_start + {more}")
         connection.execute(
-            f"update marts.account_months set mrr_end = mrr_end + {more}, mrr_start = mrr_start + {more}"
-            " where account_id = 'marker'"
+            f"""
+            update marts.mrr_monthly set
+                mrr_end = mrr_end + {more},
+                arr_end = (mrr_end + {more}) * 12,
+                arpa_end = (mrr_end + {more}) / customers_end,
+                mrr_new = mrr_new + case when mrr_start = 0 then {more} else 0 end,
+                mrr_start = mrr_start + case when mrr_start > 0 then {more} else 0 end,
+                mrr_retained_net = mrr_retained_net + case when mrr_start > 0 then {more} else 0 end,
+                mrr_retained_gross = mrr_retained_gross + case when mrr_start > 0 then {more} else 0 end
+            """
+        )
+        connection.execute(
+            f"""
+            update marts.account_months set
+                mrr_end = mrr_end + {more},
+                mrr_commercial_change = mrr_commercial_change + case when mrr_start = 0 then {more} else 0 end,
+                mrr_start = mrr_start + case when mrr_start > 0 then {more} else 0 end
+            where account_id = 'marker'
+            """
         )
 
 
