@@ -217,9 +217,13 @@ def _locked(action: str, console: Console, work: Callable[[Job], None], *, dry_r
             except KeyboardInterrupt:
                 run.finish("interrupted", Exit.FAILED, "It was told to stop.")
             except (OSError, duckdb.Error, candidate.Unsound) as error:
-                places = f"(publish folder {layout.root}, working database {paths.database()})"
+                free = f"{shutil.disk_usage(layout.root).free / 1e6:,.0f} MB are free there"
+                places = f"(publish folder {layout.root}: {free}; working database {paths.database()})"
                 run.finish("failed", Exit.FAILED, f"{_first_line(error)} {places}")
             shutil.rmtree(layout.making(run.build_id), ignore_errors=True)
+            if report.published is None:  # attribute changes of what was not published are not kept
+                with state.memory(layout.memory) as memory:
+                    state.write_held("operations.account_history", memory, layout.held)
             reached("recording")
             _remember(job, dry_run)
     except lock.Busy as busy:
