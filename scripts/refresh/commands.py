@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -162,6 +163,12 @@ def _finish(report: Any, as_json: bool) -> None:
     else:
         for line in report.lines():
             typer.echo(line, err=report.exit_code != 0)
+    if report.run.status == "interrupted":
+        # Python ends by the signal itself once it has interrupted a string that was being executed (an import, say),
+        # however well that was dealt with: the exit code would not be the documented one
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(report.exit_code)
     raise typer.Exit(report.exit_code)
 
 
