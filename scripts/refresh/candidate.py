@@ -160,9 +160,12 @@ class Details:
 
     def replaced_by(self, later: Details) -> Details:
         """These, with what ran again as it ran last."""
-        models = {row["model"]: row for row in (*self.models, *later.models)}
-        tests = {(row["tool"], row["test"]): row for row in (*self.tests, *later.tests)}
-        return Details([*models.values()], [*tests.values()])
+        models = {row["model"] for row in later.models}
+        tests = {(row["tool"], row["test"]) for row in later.tests}
+        return Details(
+            [*(row for row in self.models if row["model"] not in models), *later.models],
+            [*(row for row in self.tests if (row["tool"], row["test"]) not in tests), *later.tests],
+        )
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> str:
