@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 
 from . import paths
 from .docs import project_vars
 from .erasure import commands as erasure_commands
+from .export import Format
 from .refresh import commands
+from .usage import fail, vars_given
 from .warehouse import NoMarts
 
 app = typer.Typer(
@@ -26,8 +27,6 @@ app = typer.Typer(
 plot = typer.Typer(help="Pictures of the marts.", no_args_is_help=True)
 app.add_typer(plot, name="plot")
 
-USAGE = 2
-
 
 class Source(StrEnum):
     """Where the CRM data come from (the var crm_source)."""
@@ -35,14 +34,6 @@ class Source(StrEnum):
     seeds = "seeds"
     files = "files"
     schema = "schema"
-
-
-class ExportFormat(StrEnum):
-    """What bestand export writes."""
-
-    parquet = "parquet"
-    csv = "csv"
-    xlsx = "xlsx"
 
 
 class Measure(StrEnum):
@@ -76,13 +67,13 @@ def build(
     verbose: VerboseOption = False,
 ) -> None:
     """Load, check and model the data (dbt build), then show the headline numbers."""
-    chosen = _vars(variables)
+    chosen = vars_given(variables)
     if files is not None:
         source = source or Source.files
         if source is not Source.files:
-            _fail(f"--files goes with --source files, not with --source {source}.")
+            fail(f"--files goes with --source files, not with --source {source}.")
         if not files.is_dir():
-            _fail(f"--files {files}: there is no such folder.")
+            fail(f"--files {files}: there is no such folder.")
         chosen["crm_files"] = str(files.resolve())
     if source is not None:
         chosen["crm_source"] = source.value
@@ -94,13 +85,13 @@ def build(
 @app.command()
 def summary(variables: VarsOption = "{}") -> None:
     """Show the headline numbers of the database as it is."""
-    _summary(_vars(variables))
+    _summary(vars_given(variables))
 
 
 @app.command()
 def export(
     out: Annotated[Path, typer.Argument(help="Folder to write to; with --format xlsx also a file that ends in .xlsx.")],
-    format: Annotated[ExportFormat, typer.Option(help="What is written.")] = ExportFormat.parquet,
+    format: Annotated[Format, typer.Option(help="What is written.")] = Format.parquet,
     marts: Annotated[list[str] | None, typer.Option(help="This mart only; may be given several times.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:
@@ -109,7 +100,7 @@ def export(
     from .refresh.layout import Layout
 
     with _one_sentence(exporting.ExportError):
-        for file in exporting.export(Layout.from_environment().current, out, format.value, marts, force=force):
+        for file in exporting.export(Layout.from_environment().current, out, format, marts, force=force):
             typer.echo(str(file))
 
 
@@ -152,7 +143,7 @@ def docs(check: CheckOption = False) -> None:
 
     outcome = run_dbt("parse", variables={}, console=Console(stderr=True))
     if outcome.exit_code:
-        _fail(f"dbt cannot read the project:\n{outcome.error}", outcome.exit_code)
+        fail(f"dbt cannot read the project:\n{outcome.error}", outcome.exit_code)
     with _one_sentence(ValueError):
         made = pages.pages(pages.read_manifest(paths.target()))
     _write_or_check(pages.outdated(made) if check else pages.write(made), check, "make docs")
@@ -173,7 +164,7 @@ def plot_cohorts(
     """Draw the triangle of monthly cohorts as a heat map."""
     from . import plots
 
-    chosen = {**project_vars(), **_vars(variables)}
+    chosen = {**project_vars(), **vars_given(variables)}
     small_base = int(chosen["small_base_threshold"])
     with _one_sentence():
         plots.cohorts(paths.database(), out, measure.value, cohorts, _schema(chosen), label, small_base)
@@ -190,7 +181,7 @@ def plot_tracking(
     from . import value_plots
 
     with _one_sentence():
-        value_plots.tracking(paths.database(), out, _schema({**project_vars(), **_vars(variables)}), label)
+        value_plots.tracking(paths.database(), out, _schema({**project_vars(), **vars_given(variables)}), label)
     typer.echo(f"Drawn: {out}")
 
 
@@ -204,7 +195,7 @@ def plot_expectations(
     from . import value_plots
 
     with _one_sentence():
-        value_plots.expectations(paths.database(), out, _schema({**project_vars(), **_vars(variables)}), label)
+        value_plots.expectations(paths.database(), out, _schema({**project_vars(), **vars_given(variables)}), label)
     typer.echo(f"Drawn: {out}")
 
 
@@ -221,7 +212,7 @@ def plot_survival(
     from . import value_plots
 
     with _one_sentence():
-        schema = _schema({**project_vars(), **_vars(variables)})
+        schema = _schema({**project_vars(), **vars_given(variables)})
         value_plots.survival(paths.database(), out, schema, label, period_months)
     typer.echo(f"Drawn: {out}")
 
@@ -247,7 +238,7 @@ def _build(
             lines.append(f"Failed as well: {', '.join(outcome.also_failed)}")
         if outcome.skipped:
             lines.append(f"{outcome.skipped} nodes downstream were left as they were.")
-        _fail("The build failed.\n" + "\n".join(lines), outcome.exit_code)
+        fail("The build failed.\n" + "\n".join(lines), outcome.exit_code)
     done = ", ".join(f"{number} {status}" for status, number in sorted(outcome.counts.items()))
     typer.echo(f"Built: {done}.")
     if outcome.warnings:
@@ -269,21 +260,11 @@ def _schema(variables: dict[str, Any]) -> str:
     return f"{prefix}_marts" if prefix else "marts"
 
 
-def _vars(text: str) -> dict[str, Any]:
-    try:
-        given = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        _fail(f"--vars cannot be read as YAML: {error}")
-    if not isinstance(given, dict):
-        _fail(f"--vars is {text!r}; expected YAML such as '{{reporting_currency: USD}}'.")
-    return given
-
-
 def _write_or_check(changed: list[Path], check: bool, command: str) -> None:
     for path in changed:
         typer.echo(str(path))
     if check and changed:
-        _fail(f"{len(changed)} files are out of date: run `{command}`.", 1)
+        fail(f"{len(changed)} files are out of date: run `{command}`.", 1)
     typer.echo("Nothing to change." if not changed else f"{len(changed)} files written.")
 
 
@@ -293,12 +274,7 @@ def _one_sentence(kind: type[Exception] = NoMarts) -> Iterator[None]:
     try:
         yield
     except (NoMarts, kind) as error:
-        _fail(str(error))
-
-
-def _fail(message: str, code: int = USAGE) -> Any:
-    typer.echo(message, err=True)
-    raise typer.Exit(code)
+        fail(str(error))
 
 
 if __name__ == "__main__":

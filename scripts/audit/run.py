@@ -79,19 +79,15 @@ def _quiet() -> Iterator[None]:
     """No telemetry, no progress bars, no log lines and no warnings of Great Expectations and what it uses."""
     settings = {"GX_ANALYTICS_ENABLED": "false", "TQDM_DISABLE": "1"}
     before = {name: os.environ.get(name) for name in settings}
-    # its loggers set levels of their own: what they say ends at the root of them
-    logger, silent = logging.getLogger("great_expectations"), logging.NullHandler()
-    propagates = logger.propagate
     os.environ.update(settings)
-    logger.addHandler(silent)
-    logger.propagate = False
+    # its loggers set levels of their own: what they say ends at the root of them, also what they say when Python ends
+    logging.getLogger("great_expectations").handlers = [logging.NullHandler()]
+    logging.getLogger("great_expectations").propagate = False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.removeHandler(silent)
-        logger.propagate = propagates
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)

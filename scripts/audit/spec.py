@@ -197,6 +197,18 @@ def newest(mart: str, column: str, expected: str, says: str, *, where: str = "tr
     return Gap(f"newest_{column}", says, sql, 0, "fresh")
 
 
+def not_of_the_future(mart: str, column: str, says: str) -> Gap:
+    """No row is of a day after the as-of date; how many days it is ahead is the gap."""
+    return Gap(
+        "nothing_is_of_the_future",
+        says,
+        f"select date_diff('day', {{as_of}}, max({column})) as gap, cast(max({column}) as varchar) as place"
+        f" from marts.{mart} having count(*) > 0",
+        0,
+        "fresh",
+    )
+
+
 def rises_nowhere(mart: str, groups: Sequence[str], order: str, column: str, says: str) -> Gap:
     """A curve that never rises along `order`."""
     by = ", ".join(groups)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
-from ..refresh.commands import EXIT_CODES, JsonOption, _finish, _usage, _vars, _watched
+from ..refresh.commands import EXIT_CODES, JsonOption, finish, watched
+from ..refresh.layout import Layout
+from ..refresh.report import Report
+from ..usage import fail, vars_given
 
 
 def register(app: typer.Typer) -> None:
@@ -31,16 +33,16 @@ def erase(
 ) -> None:
     """Take a person or an account out of the input files, every table and every kept publish; totals stay right."""
     if pending == bool(subject_kind or subject_id) or bool(subject_kind) != bool(subject_id):
-        _usage("Say who is to be erased, bestand erase account KEY or bestand erase contact KEY, or --pending.")
-    chosen = _vars(variables, as_json)
+        fail("Say who is to be erased, bestand erase account KEY or bestand erase contact KEY, or --pending.")
+    chosen = vars_given(variables, as_json=as_json)
     if input is not None:
         chosen |= {"crm_source": "files", "crm_files": str(input)}
     elif source is not None:
         chosen["crm_source"] = source
     inputs, note = _inputs(chosen)
-    with _watched(as_json) as console:
+    with watched(as_json) as console:
         report = _run(inputs, note, subject_kind, subject_id, console)
-    _finish(report, as_json)
+    finish(report, as_json)
 
 
 def _inputs(chosen: dict[str, Any]) -> tuple[Path | None, str | None]:
@@ -50,59 +52,60 @@ def _inputs(chosen: dict[str, Any]) -> tuple[Path | None, str | None]:
     effective = {**project_vars(), **chosen}
     source = str(effective["crm_source"])
     if source == "seeds":
-        _usage(
+        fail(
             "The customers of the demo are made up: nobody there can be erased. Name the folder of your own files with"
             " --input; to try it out, copy seeds/demo/demo_<entity>.csv to <entity>.csv in a folder."
         )
     if source == "files":
         if not effective["crm_files"]:
-            _usage("Name the folder with the CRM files: --input FOLDER.")
+            fail("Name the folder with the CRM files: --input FOLDER.")
         folder = Path(str(effective["crm_files"]))
         if not folder.is_dir():
-            _usage(f"--input {folder}: there is no such folder.")
+            fail(f"--input {folder}: there is no such folder.")
         return folder, None
     where = effective["crm_schema"] or "crm_schema"
     return None, f"The data in {where} are the source's own: erase the subject there as well, or it is delivered again."
 
 
-def _run(inputs: Path | None, note: str | None, kind: str | None, subject: str | None, console: Any) -> Any:
-    from ..refresh import postgres, run, swap
-    from ..refresh.layout import Layout
+def _run(inputs: Path | None, note: str | None, kind: str | None, subject: str | None, console: Console) -> Report:
+    from ..refresh import run, working
+    from ..refresh.report import Exit, wrong
     from . import Erased, ErasureError, Places
     from . import erase as erase_one
     from . import erase_pending as erase_all
 
     def work(job: run.Job) -> None:
         places = Places.of_project(inputs, job.layout)
-        with run._alone(places.database):
+        with working.alone(places.database):
             try:
                 done: list[Erased] = [erase_one(kind, subject, places)] if kind and subject else erase_all(places)
             except ErasureError as error:
-                raise run.Stop(run.Exit.INPUT, "input_error", str(error)) from error
+                raise wrong(str(error)) from error
         unserved = _served_again(job.layout) if done else None
         job.report.notes += [line for one in done for line in one.lines()[1:]]
         job.report.notes += [note] if note else []
         summary = " ".join(one.summary() for one in done) or "Nobody is waiting to be erased."
         if unserved:
-            job.run.finish("failed", run.Exit.FAILED, f"{summary} PostgreSQL still has the old rows: {unserved}")
+            job.run.finish("failed", Exit.FAILED, f"{summary} PostgreSQL still has the old rows: {unserved}")
         elif any(one.left for one in done):
-            job.run.finish("failed", run.Exit.FAILED, f"{summary} Something is left; see the notes.")
+            job.run.finish("failed", Exit.FAILED, f"{summary} Something is left; see the notes.")
         else:
-            job.run.finish("published", run.Exit.PUBLISHED, summary)
+            job.run.finish("published", Exit.PUBLISHED, summary)
 
-    def _served_again(layout: Layout) -> str | None:
-        """Gives PostgreSQL, where it is served, the current publish as it is now; what went wrong, if anything."""
-        build_id = swap.current_build(layout)
-        try:
-            if build_id:
-                run._to_postgres(layout.current, build_id)
-                target = postgres.PostgresTarget.from_environment() if os.environ.get(postgres.URL) else None
-                directory = layout.restricted / "account_directory.parquet"
-                if target and target.has_directory and directory.exists():
-                    postgres.publish_directory(target, directory)
-        except (run.Stop, postgres.PostgresError) as error:
-            return str(error)
-        return None
+    return run.locked("erase", console, work)
 
-    typed: Callable[..., Any] = run._locked
-    return typed("erase", console, work)
+
+def _served_again(layout: Layout) -> str | None:
+    """Gives PostgreSQL, where it is served, the current publish as it is now; what went wrong, if anything."""
+    from ..refresh import serving, swap
+    from ..refresh.postgres import PostgresError
+    from ..refresh.report import Stop
+
+    build_id = swap.current_build(layout)
+    try:
+        if build_id:
+            serving.to_postgres(layout.current, build_id)
+            serving.directory_to_postgres(layout)
+    except (Stop, PostgresError) as error:
+        return str(error)
+    return None

@@ -158,6 +158,10 @@ class Details:
     models: Sequence[Mapping[str, Any]] = ()
     tests: Sequence[Mapping[str, Any]] = ()
 
+    def tests_that(self, *statuses: str) -> int:
+        """How many tests ended so."""
+        return sum(row["status"] in statuses for row in self.tests)
+
     def replaced_by(self, later: Details) -> Details:
         """These, with what ran again as it ran last."""
         models = {row["model"] for row in later.models}
@@ -165,6 +169,17 @@ class Details:
         return Details(
             [*(row for row in self.models if row["model"] not in models), *later.models],
             [*(row for row in self.tests if (row["tool"], row["test"]) not in tests), *later.tests],
+        )
+
+
+def rows_of(published: Path) -> dict[str, int]:
+    """How many rows each mart of a publish has."""
+    with duckdb.connect(str(published), read_only=True) as connection:
+        return dict(
+            connection.execute(
+                "select table_name, row_count from operations.publish_tables where schema_name = ? order by all",
+                [SCHEMA],
+            ).fetchall()
         )
 
 

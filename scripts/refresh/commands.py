@@ -8,14 +8,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import yaml
 from rich.console import Console
 
+from ..usage import fail, vars_given
 from . import steps
 from .layout import KEPT
+from .report import Report
+from .request import Request
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for schedulers.")]
 AcceptOption = Annotated[
@@ -57,24 +59,23 @@ def refresh(
     as_json: JsonOption = False,
 ) -> None:
     """Read the inputs, build, audit and publish the marts; readers see the old ones until the new are whole."""
-    from .run import Request
     from .run import refresh as run
 
-    chosen = _vars(variables, as_json)
+    chosen = vars_given(variables, as_json=as_json)
     if input is not None:
         if source not in (None, "files"):
-            _usage(f"--input goes with --source files, not with --source {source}.", as_json)
+            fail(f"--input goes with --source files, not with --source {source}.", as_json=as_json)
         if not input.is_dir():
-            _usage(f"--input {input}: there is no such folder.", as_json)
+            fail(f"--input {input}: there is no such folder.", as_json=as_json)
         chosen |= {"crm_source": "files", "crm_files": str(input.resolve())}
     elif source is not None:
         chosen["crm_source"] = source
     if as_of is not None:
         chosen["as_of_date"] = as_of
     request = Request(chosen, target, tuple(marts or ()), full, dry_run, accept_changes, keep)
-    with _watched(as_json) as console:
+    with watched(as_json) as console:
         report = run(request, console)
-    _finish(report, as_json)
+    finish(report, as_json)
 
 
 def publish(
@@ -90,16 +91,15 @@ def publish(
     as_json: JsonOption = False,
 ) -> None:
     """Audit and publish what the last complete refresh has built, without building again."""
-    from .run import Request
     from .run import publish as run
 
-    chosen = _vars(variables, as_json)
+    chosen = vars_given(variables, as_json=as_json)
     if not built and (chosen or marts):
-        _usage("--vars and --marts go with --built: a refresh has noted its own.", as_json)
+        fail("--vars and --marts go with --built: a refresh has noted its own.", as_json=as_json)
     request = Request(chosen, None, tuple(marts or ()), keep=keep) if built else None
-    with _watched(as_json) as console:
+    with watched(as_json) as console:
         report = run(keep, console, request, accept_changes=accept_changes)
-    _finish(report, as_json)
+    finish(report, as_json)
 
 
 def rollback(
@@ -111,18 +111,18 @@ def rollback(
     """Make a kept publish the current one again."""
     from .run import rollback as run
 
-    with _watched(as_json) as console:
+    with watched(as_json) as console:
         report = run(build_id, console)
-    _finish(report, as_json)
+    finish(report, as_json)
 
 
 def audit(as_json: JsonOption = False) -> None:
     """Audit the marts of the working database as they would be published."""
     from .run import audit as run
 
-    with _watched(as_json) as console:
+    with watched(as_json) as console:
         report = run(console)
-    _finish(report, as_json)
+    finish(report, as_json)
 
 
 def status(as_json: JsonOption = False) -> None:
@@ -137,7 +137,7 @@ def status(as_json: JsonOption = False) -> None:
 
 
 @contextmanager
-def _watched(as_json: bool) -> Iterator[Console]:
+def watched(as_json: bool) -> Iterator[Console]:
     """Shows on standard error what is being done; while dbt builds, it shows its own progress."""
     console = Console(stderr=True, quiet=as_json and not sys.stderr.isatty())
     status = console.status("Starting ...")
@@ -157,7 +157,8 @@ def _watched(as_json: bool) -> Iterator[Console]:
         status.stop()
 
 
-def _finish(report: Any, as_json: bool) -> None:
+def finish(report: Report, as_json: bool) -> None:
+    """Says how it ended, and ends with its exit code."""
     if as_json:
         typer.echo(json.dumps(report.as_dict(), indent=2, default=str))
     else:
@@ -170,24 +171,3 @@ def _finish(report: Any, as_json: bool) -> None:
         sys.stderr.flush()
         os._exit(report.exit_code)
     raise typer.Exit(report.exit_code)
-
-
-def _vars(text: str, as_json: bool = False) -> dict[str, Any]:
-    try:
-        given = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        _usage(f"--vars cannot be read as YAML: {error}", as_json)
-    if not isinstance(given, dict):
-        _usage(f"--vars is {text!r}; expected YAML such as '{{reporting_currency: USD}}'.", as_json)
-    return given
-
-
-def _usage(message: str, as_json: bool = False) -> Any:
-    """Ends the command before it has begun: a setting is wrong."""
-    if as_json:
-        typer.echo(
-            json.dumps({"status": "input_error", "exit_code": 2, "reason": message, "published": None}, indent=2)
-        )
-    else:
-        typer.echo(message, err=True)
-    raise typer.Exit(2)

@@ -53,6 +53,11 @@ class Layout:
         return self.root / "restricted"
 
     @property
+    def directory(self) -> Path:
+        """The names of accounts and contacts."""
+        return self.restricted / "account_directory.parquet"
+
+    @property
     def state(self) -> Path:
         """What a refresh must remember; for its owner only."""
         return self.root / "state"

@@ -30,9 +30,8 @@ def prepare(layout: Layout, build_id: str) -> None:
     lay_ready_pointer(layout.parquet, kept / "parquet")
 
 
-def swap(layout: Layout, build_id: str) -> None:
-    """Makes a kept publish the current one. From the first rename on it is published, whatever happens next."""
-    prepare(layout, build_id)
+def swap(layout: Layout) -> None:
+    """Makes the prepared publish the current one. From the first rename on it is published, whatever happens next."""
     reached("swapping marts.duckdb")
     take_place(layout.current)
     reached("swapping parquet/current")

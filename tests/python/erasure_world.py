@@ -20,6 +20,8 @@ from bestand.build import run_dbt
 from bestand.erasure import Places
 from bestand.refresh import run as refreshing
 from bestand.refresh.layout import Layout
+from bestand.refresh.report import Report
+from bestand.refresh.request import Request
 from rich.console import Console
 
 MARTS = (
@@ -324,10 +326,10 @@ class World:
             "DBT_LOG_PATH": str(self.root / "logs"),
         }
 
-    def refresh(self, as_of: str, marts: tuple[str, ...] = MARTS) -> refreshing.Report:
+    def refresh(self, as_of: str, marts: tuple[str, ...] = MARTS) -> Report:
         """A refresh of some marts on the input files."""
         with self._here():
-            return refreshing.refresh(refreshing.Request(self.variables(as_of), marts=marts), Console(quiet=True))
+            return refreshing.refresh(Request(self.variables(as_of), marts=marts), Console(quiet=True))
 
     def variables(self, as_of: str) -> dict[str, Any]:
         """The vars of its builds."""

@@ -21,8 +21,7 @@ import typer
 from bestand import erasure
 from bestand.erasure import ErasureError, Places, commands
 from bestand.erasure.rules import rules
-from bestand.refresh import candidate, steps
-from bestand.refresh import run as refreshing
+from bestand.refresh import candidate, serving, steps
 from bestand.refresh.layout import Layout
 from erasure_world import (
     ACCOUNT,
@@ -620,7 +619,7 @@ def test_the_command(before: World, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     refused = _bestand(world, monkeypatch, "contact", "P-nobody", "--input", str(world.inputs))
     assert refused.exit_code == 2 and "There is no contact with this key" in refused.output
     served: list[tuple[Path, str]] = []
-    monkeypatch.setattr(refreshing, "_to_postgres", lambda file, build_id: served.append((file, build_id)))
+    monkeypatch.setattr(serving, "to_postgres", lambda file, build_id: served.append((file, build_id)))
     done = _bestand(world, monkeypatch, "--pending", "--input", str(world.inputs))
     assert done.exit_code == 0, done.output
     assert served == [(world.layout.current, world.layout.kept_builds()[0])]

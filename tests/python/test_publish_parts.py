@@ -107,7 +107,8 @@ def test_what_is_published_is_what_was_built(layout: Layout, working: Path) -> N
         ("mrr_monthly", 1), ("account_months", 6), ("empty", 0),
     }  # fmt: skip
     swap.keep(layout, what.build_id)
-    swap.swap(layout, what.build_id)
+    swap.prepare(layout, what.build_id)
+    swap.swap(layout)
     assert swap.current_build(layout) == layout.parquet_build() == what.build_id
     with duckdb.connect(str(layout.current), read_only=True) as connection:
         ours = connection.execute("select * from marts.mrr_monthly").fetchall()
@@ -160,7 +161,8 @@ def test_pruning_keeps_the_current_publish(layout: Layout, working: Path) -> Non
         swap.keep(layout, what.build_id)
         ids.append(what.build_id)
     oldest, *_, newest = sorted(ids)
-    swap.swap(layout, oldest)
+    swap.prepare(layout, oldest)
+    swap.swap(layout)
     swap.prune(layout, 1)
     assert layout.kept_builds() == [newest, oldest]
 

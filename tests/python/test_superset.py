@@ -63,7 +63,8 @@ def publish(layout: Layout, working: Path, manifest: dict[str, Any]) -> None:
     candidate.write_parquet(file, file.parent / "parquet")
     candidate.write_manifest(file.parent)
     swap.keep(layout, build_id)
-    swap.swap(layout, build_id)
+    swap.prepare(layout, build_id)
+    swap.swap(layout)
 
 
 @pytest.fixture(scope="module")

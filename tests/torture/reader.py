@@ -101,7 +101,7 @@ poll = {
     "duckdb": lambda: duckdb_poll, "parquet": lambda: parquet_poll, "postgres": lambda: PostgresReader(where).poll,
     "psql": lambda: psql_poll,
 }[kind]()  # fmt: skip
-while not select.select([sys.stdin], [], [], 0.02)[0]:
+while not select.select([sys.stdin], [], [], 0.2)[0]:
     began = time.time()
     try:
         print(json.dumps({"began": began, **poll(where), "ended": time.time()}), flush=True)

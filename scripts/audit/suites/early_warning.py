@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..spec import Bound, Gap, Mart, Measure, Shares, agree, newest
+from ..spec import Bound, Gap, Mart, Measure, Shares, agree, newest, not_of_the_future
 
 BANDS = ("red", "amber", "green", "leaving")
 RUNNING = "('open', 'acknowledged', 'muted')"
@@ -98,14 +98,7 @@ MARTS = (
                 "the newest month start is that of the as-of date",
                 where="grid = 'month'",
             ),
-            Gap(
-                "nothing_is_of_the_future",
-                "no episode begins after the as-of date",
-                """select date_diff('day', {as_of}, max(as_of_date)) as gap, cast(max(as_of_date) as varchar) as place
-                from marts.signal_history having count(*) > 0""",
-                0,
-                "fresh",
-            ),
+            not_of_the_future("signal_history", "as_of_date", "no episode begins after the as-of date"),
         ),
     ),
     Mart(
@@ -310,14 +303,7 @@ MARTS = (
                 """select signal, count(*) as alerts from marts.alert_outcomes
                 where alert_id in (select alert_id from marts.alerts) group by all""",
             ),
-            Gap(
-                "nothing_is_of_the_future",
-                "no alert was opened after the as-of date",
-                """select date_diff('day', {as_of}, max(opened_on)) as gap, cast(max(opened_on) as varchar) as place
-                from marts.alert_outcomes having count(*) > 0""",
-                0,
-                "fresh",
-            ),
+            not_of_the_future("alert_outcomes", "opened_on", "no alert was opened after the as-of date"),
         ),
     ),
     Mart(
