@@ -67,8 +67,8 @@ test-fast: $(INSTALLED)  ## The tests that take less than three minutes, for wor
 	$(BIN)/python -m pytest -m "not slow and not duckdb15 and not browser and not torture"
 
 # What needs system packages comes before the tests that use it; pytest stays last, its closing line is CI's verdict.
-test-all: browser $(SUPERSET)/.installed  ## make test, and the dashboard in a real Superset and browser
-	@$(MAKE) --no-print-directory test MARKED='-m "not torture"'
+test-all: browser $(SUPERSET)/.installed  ## make test, the dashboard in a real Superset and browser, and kills of refreshes
+	@$(MAKE) --no-print-directory test MARKED=
 
 browser:  ## Install Debian's Chromium, which the dashboard is tested in (needs root)
 	@command -v chromium >/dev/null 2>&1 || { \
@@ -83,8 +83,8 @@ LOCK :=
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --no-strip-extras --quiet $(LOCK)
 
-torture: $(INSTALLED)  ## Kill refreshes at 200 random moments and at every step, look at what readers see (an hour)
-	BESTAND_TORTURE_KILLS=200 $(BIN)/python -m pytest tests/python/test_refresh_torture.py -k killed -s
+torture: $(INSTALLED) $(DUCKDB15)/.installed  ## Kill refreshes at 200 random moments (20 in make test-all) and all the rest of it
+	BESTAND_TORTURE_KILLS=200 $(BIN)/python -m pytest tests/python/test_refresh_torture.py -s
 
 mutation: $(INSTALLED)  ## Ask the tests about small mistakes in the core SQL (some 15 minutes)
 	$(BIN)/python tests/mutation/run.py

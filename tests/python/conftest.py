@@ -12,6 +12,11 @@ from dbt.cli.main import dbtRunnerResult
 from project import ROOT, Warehouse, dbt
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file first, so that at the end of a run no process waits for another that has just begun it."""
+    items.sort(key=lambda item: item.get_closest_marker("torture") is None)
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """The demo, built once a session, or the build in the folder that BESTAND_TEST_DEMO names (with its target)."""
