@@ -39,6 +39,7 @@
 {% macro file_reads(format, files, entity) %}
     {{- return(adapter.dispatch('file_reads', 'bestand')(format, files, entity)) -}}
 {% endmacro %}
+{% macro default__file_reads(format, files, entity) %}{{ return({'reads': [], 'problems': []}) }}{% endmacro %}
 {% macro duckdb__file_reads(format, files, entity) %}
     {%- set reads = [] -%}
     {%- set problems = [] -%}
@@ -181,7 +182,7 @@
     {%- set fits = {
         'text': ['VARCHAR', 'STRING'],
         'date': ['DATE'],
-        'timestamp': ['TIMESTAMP', 'TIMESTAMP WITH TIME ZONE', 'TIMESTAMP_S', 'TIMESTAMP_MS', 'TIMESTAMP_NS', 'DATE'],
+        'timestamp': ['TIMESTAMP', 'TIMESTAMP_NTZ', 'TIMESTAMP WITH TIME ZONE', 'TIMESTAMP_S', 'TIMESTAMP_MS', 'TIMESTAMP_NS', 'DATE'],
         'boolean': ['BOOLEAN'],
         'integer': numbers, 'decimal': numbers, 'rate': numbers
     }[contract_type] -%}

@@ -31,7 +31,7 @@
 
 {# What goes between `as` and the bracket of a CTE that is read several times and must be streamed, not stored. #}
 {% macro streamed_cte() %}{{ return(adapter.dispatch('streamed_cte', 'bestand')()) }}{% endmacro %}
-{% macro default__streamed_cte() -%}{%- endmacro %}
+{% macro default__streamed_cte() -%} /* streamed */ {%- endmacro %}
 {% macro duckdb__streamed_cte() -%} not materialized {%- endmacro %}
 
 {# The same for one that must be stored, because planning it together with what reads it takes seconds. #}

