@@ -8,13 +8,14 @@ INSTALLED := $(VENV)/.installed
 DUCKDB15 := .cache/duckdb-1.5
 DAGSTER := .cache/dagster
 SUPERSET := .cache/superset
+SPARK := .cache/spark
 UV := .cache/uv
 TEST_DEMO := .cache/test-demo
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install build test test-fast test-all lint format bi browser torture mutation bench-clv bench-health lock generate demo-data docs clean
+.PHONY: help install build test test-fast test-all lint format bi browser torture test-spark mutation bench-clv bench-health lock generate demo-data docs clean
 
 help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -52,7 +53,7 @@ format: $(INSTALLED)  ## Put Python and SQL into the project's form
 	BESTAND_DATABASE=:memory: $(BIN)/sqlfluff fix --quiet --processes 2 models tests/data
 
 # A file of tests stays with one process, as its fixtures build what all its tests read.
-MARKED := -m "not browser and not torture"
+MARKED := -m "not browser and not torture and not spark"
 
 # One build of the demo with all data tests and unit tests serves every test that reads it.
 test: lint $(DUCKDB15)/.installed $(DAGSTER)/.installed  ## Everything that pip alone can prove: lint, dbt build and unit tests, pytest
@@ -64,10 +65,10 @@ test: lint $(DUCKDB15)/.installed $(DAGSTER)/.installed  ## Everything that pip 
 test-fast: $(INSTALLED)  ## The tests that take less than three minutes, for work
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	$(BIN)/python -m pytest -m "not slow and not duckdb15 and not browser and not torture"
+	$(BIN)/python -m pytest -m "not slow and not duckdb15 and not browser and not torture and not spark"
 
 # What needs system packages comes before the tests that use it; pytest stays last, its closing line is CI's verdict.
-test-all: browser $(SUPERSET)/.installed  ## make test, the dashboard in a real Superset and browser, and kills of refreshes
+test-all: browser $(SUPERSET)/.installed $(SPARK)/.installed  ## make test, and all that needs more: Superset, a browser, kills, Spark
 	@$(MAKE) --no-print-directory test MARKED=
 
 browser:  ## Install Debian's Chromium, which the dashboard is tested in (needs root)
@@ -86,6 +87,9 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-in
 torture: $(INSTALLED) $(DUCKDB15)/.installed  ## Kill refreshes at 200 random moments (20 in make test-all) and all the rest of it
 	BESTAND_TORTURE_KILLS=200 $(BIN)/python -m pytest tests/python/test_refresh_torture.py -s
 
+test-spark: $(INSTALLED) $(SPARK)/.installed  ## Build the demo on Spark and compare every mart with DuckDB's
+	$(BIN)/python -m pytest -m spark
+
 mutation: $(INSTALLED)  ## Ask the tests about small mistakes in the core SQL (some 15 minutes)
 	$(BIN)/python tests/mutation/run.py
 
@@ -100,6 +104,8 @@ lock: $(UV)/bin/uv  ## Renew requirements*.lock from their .in files
 	$(UV)/bin/uv pip compile requirements-duckdb15.in --output-file requirements-duckdb15.lock $(LOCK_OPTIONS)
 	$(UV)/bin/uv pip compile requirements-dagster.in --output-file requirements-dagster.lock $(LOCK_OPTIONS)
 	$(UV)/bin/uv pip compile requirements-superset.in --output-file requirements-superset.lock $(LOCK_OPTIONS)
+	$(UV)/bin/uv pip compile requirements-spark.in --output-file requirements-spark.lock $(LOCK_OPTIONS)
+	$(UV)/bin/uv pip compile requirements-spark-jars.in --output-file requirements-spark-jars.lock --no-deps $(LOCK_OPTIONS)
 
 $(UV)/bin/uv:
 	$(PYTHON) -m pip install --quiet --target $(UV) uv
@@ -123,6 +129,15 @@ $(SUPERSET)/.installed: requirements-superset.lock
 	@test -x $(SUPERSET)/bin/python || $(PYTHON) -m venv --without-pip $(SUPERSET)
 	$(PYTHON) -m pip --python $(SUPERSET)/bin/python install --quiet --require-hashes \
 		--requirement requirements-superset.lock
+	@touch $@
+
+# PySpark, dbt-spark, Java and Iceberg; the second lock is of packages of which only the jars are wanted, not their needs.
+$(SPARK)/.installed: requirements-spark.lock requirements-spark-jars.lock pyproject.toml
+	@test -x $(SPARK)/bin/python || $(PYTHON) -m venv --without-pip $(SPARK)
+	$(PYTHON) -m pip --python $(SPARK)/bin/python install --quiet --require-hashes --requirement requirements-spark.lock
+	$(PYTHON) -m pip --python $(SPARK)/bin/python install --quiet --no-deps --require-hashes \
+		--requirement requirements-spark-jars.lock
+	$(PYTHON) -m pip --python $(SPARK)/bin/python install --quiet --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
 generate: $(INSTALLED)  ## Write the models and yml that follow from the input contract

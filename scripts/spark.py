@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 # The package that carries a jar, and the jar in it.
@@ -51,6 +52,19 @@ def prepare() -> None:
     environment.setdefault("BESTAND_SPARK_JAVA_OPTIONS", f"-Duser.timezone=UTC -Dlog4j2.configurationFile={log}")
     environment.setdefault("PYSPARK_PYTHON", sys.executable)
     Path(environment["BESTAND_SPARK_WAREHOUSE"]).mkdir(parents=True, exist_ok=True)
+
+
+def session() -> Any:
+    """A Spark session with the settings of the profile, to read what was built."""
+    import jinja2
+    import yaml
+    from pyspark.sql import SparkSession
+
+    profile = yaml.safe_load((ROOT / "profiles" / "profiles.yml").read_text(encoding="utf-8"))
+    builder: Any = SparkSession.builder
+    for name, value in profile["bestand"]["outputs"]["spark"]["server_side_parameters"].items():
+        builder = builder.config(name, jinja2.Template(value).render(env_var=os.environ.get))
+    return builder.getOrCreate()
 
 
 def jars() -> Iterator[Path]:

@@ -35,24 +35,24 @@
 
     {{ run_hooks(pre_hooks) }}
 
-    {%- set statistics = fit_work_relation('stats') -%}
-    {%- set names = fit_work_relation('fits') -%}
-    {%- set prior = fit_work_relation('prior') -%}
-    {%- set state = namespace(current=fit_work_relation('a'), next=fit_work_relation('b'), rounds=0, running=0) -%}
+    {%- set statistics = work_relation('fit_stats') -%}
+    {%- set names = work_relation('fit_fits') -%}
+    {%- set prior = work_relation('fit_prior') -%}
+    {%- set state = namespace(current=work_relation('fit_a'), next=work_relation('fit_b'), rounds=0, running=0) -%}
     {%- for relation in [statistics, names, prior, state.current, state.next] -%}
-        {%- do adapter.drop_relation(relation) -%}
+        {%- do drop_work_relation(relation) -%}
     {%- endfor -%}
 
-    {%- do fit_create(names, fit_names_sql(sql, keys, config.get('whole'))) -%}
-    {%- do fit_create(statistics, fit_statistics_sql(sql, keys, names, family)) -%}
-    {%- do fit_create(state.current, fit_start_sql(statistics, names, family)) -%}
+    {%- do create_work_relation(names, fit_names_sql(sql, keys, config.get('whole'))) -%}
+    {%- do create_work_relation(statistics, fit_statistics_sql(sql, keys, names, family)) -%}
+    {%- do create_work_relation(state.current, fit_start_sql(statistics, names, family)) -%}
 
     {#- the wholes first, then what is drawn towards them -#}
     {%- set steps = {} -%}
     {%- for stage in ['whole', 'part'] -%}
         {%- if stage == 'part' -%}
             {%- if var('clv_shrinkage_customers') > 0 -%}
-                {%- do fit_create(prior, fit_prior_sql(state.current, family)) -%}
+                {%- do create_work_relation(prior, fit_prior_sql(state.current, family)) -%}
             {%- endif -%}
             {%- do fit_advance(state, fit_release_sql(state.current, family)) -%}
         {%- endif -%}
@@ -88,30 +88,20 @@
     {%- do persist_docs(target_relation, model) -%}
 
     {{ run_hooks(post_hooks) }}
-    {%- for relation in [statistics, names, prior, state.current, state.next, backup] -%}
-        {%- do adapter.drop_relation(relation) -%}
+    {%- for relation in [statistics, names, prior, state.current, state.next] -%}
+        {%- do drop_work_relation(relation) -%}
     {%- endfor -%}
+    {%- do adapter.drop_relation(backup) -%}
     {{ adapter.commit() }}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 
 {% macro fit_max_rounds() %}{{ return(300) }}{% endmacro %}
 
-{# A table of the materialisation's own, beside the model's, gone when the model is done. #}
-{% macro fit_work_relation(suffix) %}
-    {{ return(api.Relation.create(
-        database=this.database, schema=this.schema, identifier=this.identifier ~ '__fit_' ~ suffix, type='table'
-    )) }}
-{% endmacro %}
-
-{% macro fit_create(relation, query) %}
-    {%- do run_query(create_table_as(false, relation, query)) -%}
-{% endmacro %}
-
 {# The next state of all fits takes the place of the current one. #}
 {% macro fit_advance(state, query) %}
-    {%- do fit_create(state.next, query) -%}
-    {%- do adapter.drop_relation(state.current) -%}
+    {%- do create_work_relation(state.next, query) -%}
+    {%- do drop_work_relation(state.current) -%}
     {%- set emptied = state.current -%}
     {%- set state.current = state.next -%}
     {%- set state.next = emptied -%}

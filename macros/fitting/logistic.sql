@@ -28,21 +28,21 @@
     {%- set work = {} -%}
     {%- for suffix in ['input', 'features', 'names', 'observations', 'blocks', 'points', 'points_next', 'fits', 'fits_next',
                        'scored', 'judged', 'gradient', 'curvature', 'system', 'swept'] -%}
-        {%- do work.update({suffix: fit_work_relation(suffix)}) -%}
-        {%- do adapter.drop_relation(work[suffix]) -%}
+        {%- do work.update({suffix: work_relation('fit_' ~ suffix)}) -%}
+        {%- do drop_work_relation(work[suffix]) -%}
     {%- endfor -%}
 
-    {%- do fit_create(work.input, sql) -%}
-    {%- do fit_create(work.features, logistic_features_sql(work)) -%}
-    {%- do fit_create(work.names, logistic_names_sql(work)) -%}
-    {%- do fit_create(work.observations, logistic_observations_sql(work)) -%}
-    {%- do fit_create(work.blocks, logistic_blocks_sql(work)) -%}
-    {%- do fit_create(work.fits, logistic_start_sql(work)) -%}
-    {%- do fit_create(work.points, logistic_points_sql(work)) -%}
+    {%- do create_work_relation(work.input, sql) -%}
+    {%- do create_work_relation(work.features, logistic_features_sql(work)) -%}
+    {%- do create_work_relation(work.names, logistic_names_sql(work)) -%}
+    {%- do create_work_relation(work.observations, logistic_observations_sql(work)) -%}
+    {%- do create_work_relation(work.blocks, logistic_blocks_sql(work)) -%}
+    {%- do create_work_relation(work.fits, logistic_start_sql(work)) -%}
+    {%- do create_work_relation(work.points, logistic_points_sql(work)) -%}
 
     {%- set state = namespace(running=fit_running(work.fits), rounds=0) -%}
     {%- set size = run_query('select count(distinct i) from ' ~ work.features).columns[0].values()[0] | int -%}
-    {%- set sweeps = {} -%}
+    {%- set statements = {} -%}
     {%- for round in range(logistic_max_rounds()) -%}
         {%- if state.running > 0 -%}
             {%- do logistic_replace(work, 'scored', logistic_scored_sql(work)) -%}
@@ -50,15 +50,7 @@
             {%- do logistic_replace(work, 'gradient', logistic_gradient_sql(work)) -%}
             {%- do logistic_replace(work, 'curvature', logistic_curvature_sql(work)) -%}
             {%- do logistic_replace(work, 'system', logistic_system_sql(work)) -%}
-            {%- for first in range(0, size, logistic_pivots()) -%}
-                {#- the statements differ by the table they read alone: written twice, not in every round -#}
-                {%- set key = work.system ~ first -%}
-                {%- if key not in sweeps -%}
-                    {%- do sweeps.update({key: logistic_sweeps_sql(work, first, size)}) -%}
-                {%- endif -%}
-                {%- do logistic_replace(work, 'swept', sweeps[key]) -%}
-                {%- do logistic_swap(work, 'system', 'swept') -%}
-            {%- endfor -%}
+            {%- do logistic_invert(work, size, statements) -%}
             {%- do logistic_replace(work, 'points_next', logistic_points_next_sql(work)) -%}
             {%- do logistic_replace(work, 'fits_next', logistic_fits_next_sql(work)) -%}
             {%- do logistic_swap(work, 'points', 'points_next') -%}
@@ -85,7 +77,7 @@
 
     {{ run_hooks(post_hooks) }}
     {%- for relation in work.values() -%}
-        {%- do adapter.drop_relation(relation) -%}
+        {%- do drop_work_relation(relation) -%}
     {%- endfor -%}
     {%- do adapter.drop_relation(backup) -%}
     {{ adapter.commit() }}
@@ -97,14 +89,34 @@
 {# Features side by side in a row of the work tables. #}
 {% macro logistic_width() %}{{ return(8) }}{% endmacro %}
 
-{# Features exchanged in one statement: where stored CTEs are, several; elsewhere each would be worked out four times. #}
-{% macro logistic_pivots() %}{{ return(adapter.dispatch('logistic_pivots', 'bestand')()) }}{% endmacro %}
-{% macro default__logistic_pivots() %}{{ return(1) }}{% endmacro %}
-{% macro duckdb__logistic_pivots() %}{{ return(9) }}{% endmacro %}
+{#
+  The system becomes the inverse of its matrix, the right-hand side the solution. Some features are exchanged per statement, for
+  DuckDB in stored CTEs; where those are not, each would be worked out four times, and Spark has its arrays instead.
+  `statements` keeps what was written in an earlier round: the statements differ by the table they read alone.
+#}
+{% macro logistic_invert(work, size, statements) %}
+    {{- return(adapter.dispatch('logistic_invert', 'bestand')(work, size, statements)) -}}
+{% endmacro %}
+{% macro default__logistic_invert(work, size, statements) %}
+    {%- for first in range(0, size, logistic_pivots()) -%}
+        {%- set key = work.system ~ first -%}
+        {%- if key not in statements -%}
+            {%- do statements.update({key: logistic_sweeps_sql(work, first, size)}) -%}
+        {%- endif -%}
+        {%- do logistic_replace(work, 'swept', statements[key]) -%}
+        {%- do logistic_swap(work, 'system', 'swept') -%}
+    {%- endfor -%}
+{% endmacro %}
+{% macro spark__logistic_invert(work, size, statements) %}
+    {%- do logistic_replace(work, 'swept', logistic_inverse_sql(work, size)) -%}
+    {%- do logistic_swap(work, 'system', 'swept') -%}
+{% endmacro %}
+
+{% macro logistic_pivots() %}{{ return(9) }}{% endmacro %}
 
 {% macro logistic_replace(work, name, query) %}
-    {%- do adapter.drop_relation(work[name]) -%}
-    {%- do fit_create(work[name], query) -%}
+    {%- do drop_work_relation(work[name]) -%}
+    {%- do create_work_relation(work[name], query) -%}
 {% endmacro %}
 
 {# Two work tables change places. #}
@@ -496,6 +508,76 @@
         on system.fit_id = across.fit_id and system.i = across.i and across.block = {{ block }}
     inner join {{ system }} as corner  -- exactly one
         on system.fit_id = corner.fit_id and corner.i = {{ pivot }} and corner.block = {{ block }}
+{%- endmacro %}
+
+{#
+  For Spark: a matrix is one array of rows per fit, its columns those of the blocks side by side, first the right-hand side's;
+  the features are exchanged one by one in a fold over it.
+#}
+{% macro logistic_inverse_sql(work, size) -%}
+    {%- set width = logistic_width() -%}
+    {%- set blocks = (size + width - 1) // width -%}
+    with matrix_rows as (
+        select
+            fit_id,
+            i,
+            flatten(transform(
+                array_sort(collect_list(struct(
+                    block,
+                    array({% for column in range(1, width + 1) %}v_{{ column }}{{ ', ' if not loop.last }}{% endfor %}) as elements
+                ))),
+                place -> place.elements
+            )) as elements
+        from {{ work.system }}
+        group by fit_id, i
+    ),
+
+    matrices as (
+        select
+            fit_id,
+            transform(array_sort(collect_list(struct(i, elements))), place -> place.elements) as matrix
+        from matrix_rows
+        group by fit_id
+    ),
+
+    inverted as (
+        select
+            fit_id,
+            aggregate(
+                sequence(0, {{ size - 1 }}),
+                matrix,
+                (swept, k) -> transform(
+                    swept,
+                    (elements, i) -> transform(
+                        elements,
+                        (element, j) -> case
+                            when j = k + {{ width }}
+                                then case when i = k then 1e0 else -element end / swept[k][k + {{ width }}]
+                            when i = k then element / swept[k][k + {{ width }}]
+                            else element - elements[k + {{ width }}] * swept[k][j] / swept[k][k + {{ width }}]
+                        end
+                    )
+                )
+            ) as matrix
+        from matrices
+    ),
+
+    inverted_rows as (
+        select
+            fit_id,
+            posexplode(matrix) as (i, elements)
+        from inverted
+    )
+
+    select
+        inverted_rows.fit_id,
+        inverted_rows.i,
+        places.block
+        {%- for column in range(width) %},
+        inverted_rows.elements[{{ width }} * (places.block + 1) + {{ column }}] as v_{{ column + 1 }}
+        {%- endfor %}
+    from inverted_rows
+    cross join (select explode(sequence(-1, {{ blocks - 1 }})) as block) as places
 {%- endmacro %}
 
 {# What was tried is the best so far where it is better, and the next direction starts there. #}

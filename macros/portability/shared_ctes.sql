@@ -26,9 +26,6 @@
     {{ return(with_needed_ctes(query.ctes, query.final) if stored else sql) }}
 {% endmacro %}
 
-{# In Spark's own catalog, whose tables are files and nothing more: no snapshots to commit. #}
-{% macro work_table(name) %}{{ return('spark_catalog.default.' ~ this.schema ~ '__' ~ name) }}{% endmacro %}
-
 {# Drops what was stored for a table once it is made: a hook after every model. #}
 {% macro drop_work_tables() %}
     {%- if execute and model is mapping -%}

@@ -1,0 +1,90 @@
+"""Compares marts that Spark has built, written as Parquet, with those of a DuckDB build, table by table.
+
+Keys, counts, texts, dates and money agree exactly, doubles to a share that is named, fitted parameters less closely.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+from same_marts import FITTED
+
+TOLERANCE = "1e-9"
+FITTED_TOLERANCE = "1e-6"
+INEXACT = ("DOUBLE", "FLOAT")
+
+
+def differences(duckdb_build: Path, exported: Path, schema: str = "marts") -> list[str]:
+    """What differs, one line per table with its first difference; empty when nothing does."""
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"attach '{duckdb_build}' as built (read_only)")
+        tables = [
+            name
+            for (name,) in connection.execute(
+                "select table_name from information_schema.tables where table_catalog = 'built' and table_schema = ? "
+                "and table_type = 'BASE TABLE' order by table_name",
+                [schema],
+            ).fetchall()
+        ]
+        found = [] if tables else [f"there is no table in {schema}"]
+        for table in tables:
+            folder = exported / schema / table
+            if not folder.is_dir():
+                found.append(f"{table}: Spark has not built it")
+                continue
+            difference = _first_difference(connection, f"built.{schema}.{table}", f"{folder}/*.parquet", table)
+            if difference:
+                found.append(f"{table}: {difference}")
+        return found
+
+
+def _first_difference(connection: duckdb.DuckDBPyConnection, built: str, files: str, table: str) -> str | None:
+    columns = {row[0]: row[1] for row in connection.execute(f"describe {built}").fetchall()}
+    spark_columns = {row[0]: row[1] for row in connection.execute(f"describe from read_parquet('{files}')").fetchall()}
+    if list(columns) != list(spark_columns):
+        return f"columns {list(columns)} and {list(spark_columns)}"
+    # Spark's timestamps are moments, its sums of whole numbers bigint: the value counts, not the width of the type
+    casts = ", ".join(f'cast("{name}" as {kind}) as "{name}"' for name, kind in columns.items())
+    spark = f"(select {casts} from read_parquet('{files}'))"
+    for name, kind in columns.items():
+        if (kind in INEXACT) != (spark_columns[name] in INEXACT):
+            return f"{name} is {kind} and on Spark {spark_columns[name]}"
+    exact = ", ".join(f'"{name}"' for name, kind in columns.items() if kind not in INEXACT)
+    doubles = [name for name, kind in columns.items() if kind in INEXACT]
+    counts = [connection.execute(f"select count(*) from {source}").fetchone() for source in (built, spark)]
+    if counts[0] != counts[1]:
+        return f"rows: {counts[0]} and {counts[1]}"
+    for one, other, said in ((built, spark, "only in DuckDB"), (spark, built, "only in Spark")):
+        rows = connection.execute(
+            f"select {exact} from {one} except all select {exact} from {other} order by all limit 1"
+        ).fetchall()
+        if rows:
+            number = connection.execute(
+                f"select count(*) from (select {exact} from {one} except all select {exact} from {other})"
+            ).fetchone()
+            near = connection.execute(
+                f"select {exact} from {other} except all select {exact} from {one} order by all limit 1"
+            ).fetchall()
+            return f"{number} rows {said}, first {rows[0]} beside {near}"
+    tolerance = FITTED_TOLERANCE if table.startswith(FITTED) else TOLERANCE
+    order = ", ".join([exact, *(f'round("{name}", 6)' for name in doubles)])
+    numbered = f"select row_number() over (order by {order}) as place, * from {{}}"
+    for name in doubles:
+        a, b = f'a."{name}"', f'b."{name}"'
+        rows = connection.execute(
+            f"select {a}, {b}, a.* from ({numbered.format(built)}) as a join ({numbered.format(spark)}) as b using (place) "
+            f"where {a} is distinct from {b} "
+            f"and coalesce(abs({a} - {b}) > {tolerance} * greatest(abs({a}), abs({b}), 1e-3), true) limit 1"
+        ).fetchall()
+        if rows:
+            return f"{name}: {rows[0]}"
+    return None
+
+
+if __name__ == "__main__":
+    import sys
+
+    for line in [line for name in sys.argv[3:] or ["marts"] for line in differences(Path(sys.argv[1]), Path(sys.argv[2]), name)]:
+        print(line[:1200])
