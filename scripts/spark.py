@@ -6,9 +6,12 @@ environment variables of the profile name (profiles/profiles.yml) is taken inste
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,9 +52,15 @@ def prepare() -> None:
     environment.setdefault("BESTAND_SPARK_JARS", ",".join(str(path) for path in jars()))
     environment.setdefault("BESTAND_SPARK_WAREHOUSE", str(ROOT / "spark-warehouse"))
     log = (ROOT / "profiles" / "spark-log4j2.properties").as_uri()
-    environment.setdefault("BESTAND_SPARK_JAVA_OPTIONS", f"-Duser.timezone=UTC -Dlog4j2.configurationFile={log}")
+    environment.setdefault("BESTAND_SPARK_JAVA_OPTIONS", f"-Duser.timezone=UTC -Xss16m -Dlog4j2.configurationFile={log}")
     environment.setdefault("PYSPARK_PYTHON", sys.executable)
-    Path(environment["BESTAND_SPARK_WAREHOUSE"]).mkdir(parents=True, exist_ok=True)
+    warehouse = Path(environment["BESTAND_SPARK_WAREHOUSE"])
+    warehouse.mkdir(parents=True, exist_ok=True)
+    if "BESTAND_SPARK_WORK" not in environment:
+        # of this process alone: what one that was killed has left there would be in the way
+        work = tempfile.mkdtemp(prefix="work-", dir=warehouse)
+        atexit.register(shutil.rmtree, work, ignore_errors=True)
+        environment["BESTAND_SPARK_WORK"] = work
 
 
 def session() -> Any:

@@ -1,15 +1,17 @@
 {# Exact money arithmetic. Amounts are decimals; every rounding is half away from zero to four places. #}
 
 {#
-  amount x quantity / months, rounded once. DuckDB divides decimals as doubles, which can miss a tie, so there the
-  division is done on whole ten-thousandths; Spark divides decimals exactly.
+  amount x quantity / months, rounded once. DuckDB divides decimals as doubles, which can miss a tie, and Spark rounds the
+  quotient of decimals to the places that are left, and then again; so the division is done on whole ten-thousandths.
 #}
 {% macro money_per_month(amount, quantity, months) %}
     {{ return(adapter.dispatch('money_per_month', 'bestand')(amount, quantity, months)) }}
 {% endmacro %}
 {% macro default__money_per_month(amount, quantity, months) -%}
-    cast(round(cast({{ amount }} as decimal(18, 4)) * cast({{ quantity }} as decimal(18, 4)) / cast({{ months }} as int), 4)
-        as decimal(18, 4))
+    cast((
+        {{ whole_units(amount) }} * {{ whole_units(quantity) }}
+        + 5000 * {{ months }}
+    ) div (10000 * {{ months }}) * cast(0.0001 as decimal(5, 4)) as decimal(18, 4))
 {%- endmacro %}
 {% macro duckdb__money_per_month(amount, quantity, months) -%}
     {#- 10^8 x amount x quantity as a whole number, divided by 10^4 x months, rounded by adding half the divisor #}
@@ -85,7 +87,7 @@
 
 {# Money in whole ten-thousandths. #}
 {% macro whole_units(amount) %}{{ return(adapter.dispatch('whole_units', 'bestand')(amount)) }}{% endmacro %}
-{% macro default__whole_units(amount) -%} cast({{ amount }} * 10000 as decimal(38, 0)) {%- endmacro %}
+{% macro default__whole_units(amount) -%} cast(cast({{ amount }} as decimal(38, 4)) * 10000 as decimal(38, 0)) {%- endmacro %}
 {% macro duckdb__whole_units(amount) -%} cast(cast({{ amount }} as decimal(38, 4)) * 10000 as hugeint) {%- endmacro %}
 
 {# A sum of money; the type is fixed because engines widen sums of decimals differently. #}
