@@ -35,7 +35,11 @@
 {%- endmacro %}
 
 {# A date may carry a time as long as it is midnight, as some writers add one; any other time is no date. #}
-{% macro parse_date(raw) -%}
+{% macro parse_date(raw) %}{{ return(adapter.dispatch('parse_date', 'bestand')(raw)) }}{% endmacro %}
+{% macro spark__parse_date(raw) -%}
+    case when {{ starts_with_day(raw) }} then {{ default__parse_date(raw) }} end
+{%- endmacro %}
+{% macro default__parse_date(raw) -%}
     case
         when cast(try_cast({{ raw }} as date) as timestamp) = try_cast({{ raw }} as timestamp)
             and try_cast({{ raw }} as date) between date '0001-01-01' and date '9999-12-31'
@@ -46,6 +50,16 @@
 {# Without an offset a timestamp is UTC; with one it is converted. Spark's cast does so by itself (session in UTC). #}
 {% macro parse_timestamp(raw) %}{{ return(adapter.dispatch('parse_timestamp', 'bestand')(raw)) }}{% endmacro %}
 {% macro default__parse_timestamp(raw) -%} try_cast({{ raw }} as timestamp) {%- endmacro %}
+{% macro spark__parse_timestamp(raw) -%}
+    case
+        when {{ starts_with_day(raw) }}
+            and try_cast({{ raw }} as timestamp)
+            between timestamp '0001-01-01 00:00:00' and timestamp '9999-12-31 23:59:59'
+            then try_cast({{ raw }} as timestamp)
+    end
+{%- endmacro %}
+{# Spark reads 2026 and 2026-07 as the first day in them, and 12:30 as a moment of today. #}
+{% macro starts_with_day(raw) -%} cast({{ raw }} as string) rlike '^ *[0-9]{1,4}-[0-9]{1,2}-[0-9]{1,2}' {%- endmacro %}
 {# DuckDB's cast of text to timestamp drops the offset: only a timestamp with time zone heeds it (session in UTC). #}
 {% macro duckdb__parse_timestamp(raw) -%}
     case

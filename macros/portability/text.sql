@@ -39,11 +39,22 @@
 {% macro default__stored_cte() -%}{%- endmacro %}
 {% macro duckdb__stored_cte() -%} materialized {%- endmacro %}
 
-{# Aggregate: rows of names and values as one JSON object in text, by name. #}
+{# Aggregate: rows of names and doubles as one JSON object in text, by name. #}
 {% macro json_object_of(name, value) %}{{ return(adapter.dispatch('json_object_of', 'bestand')(name, value)) }}{% endmacro %}
 
+{# Spark's own JSON has 8.0E-4 for 0.0008. #}
 {% macro default__json_object_of(name, value) -%}
-    to_json(map_from_entries(sort_array(collect_list(struct({{ name }}, {{ value }})))))
+    concat('{', array_join(transform(
+        array_sort(collect_list(struct({{ name }} as name, {{ value }} as value))),
+        entry -> concat(
+            substring(to_json(struct(entry.name as n)), 6, length(to_json(struct(entry.name as n))) - 6), ':',
+            case
+                when entry.value is null then 'null'
+                when entry.value = 0e0 or abs(entry.value) between 1e-3 and 9999999e0 then cast(entry.value as string)
+                else regexp_replace(cast(cast(entry.value as decimal(38, 18)) as string), '([0-9])0+$', '$1')
+            end
+        )
+    ), ','), '}')
 {%- endmacro %}
 
 {% macro duckdb__json_object_of(name, value) -%}

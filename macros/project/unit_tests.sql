@@ -3,6 +3,7 @@
   set `overrides: {vars: {unit_test_places: 9}}` have doubles compared to so many places; all others are dbt's own.
 #}
 {% macro default__get_unit_test_sql(main_sql, expected_fixture_sql, expected_column_names) -%}
+    {%- set main_sql = query_of_unit_test(main_sql) -%}
     {%- set places = (model.overrides or {}).get('vars', {}).get('unit_test_places') -%}
     {%- set compared = [] -%}
     {%- if places -%}
@@ -38,3 +39,8 @@ select * from dbt_internal_unit_test_actual
 union all
 select * from dbt_internal_unit_test_expected
 {%- endmacro %}
+
+{# The query of a unit test as a model's would run: on Spark with its shared CTEs stored. #}
+{% macro query_of_unit_test(sql) %}{{ return(adapter.dispatch('query_of_unit_test', 'bestand')(sql)) }}{% endmacro %}
+{% macro default__query_of_unit_test(sql) %}{{ return(sql) }}{% endmacro %}
+{% macro spark__query_of_unit_test(sql) %}{{ return(with_stored_ctes(sql, model.name)) }}{% endmacro %}

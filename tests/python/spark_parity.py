@@ -12,6 +12,8 @@ from same_marts import FITTED
 
 TOLERANCE = "1e-9"
 FITTED_TOLERANCE = "1e-6"
+# Tables between the marts that hold fitted parameters, or what is scored with them.
+OF_FITS = ("_fits", "_scores", "_clv", "_health_")
 INEXACT = ("DOUBLE", "FLOAT")
 
 
@@ -68,7 +70,8 @@ def _first_difference(connection: duckdb.DuckDBPyConnection, built: str, files: 
                 f"select {exact} from {other} except all select {exact} from {one} order by all limit 1"
             ).fetchall()
             return f"{number} rows {said}, first {rows[0]} beside {near}"
-    tolerance = FITTED_TOLERANCE if table.startswith(FITTED) else TOLERANCE
+    is_fitted = table.startswith(FITTED) or any(part in table for part in OF_FITS)
+    tolerance = FITTED_TOLERANCE if is_fitted else TOLERANCE
     order = ", ".join([exact, *(f'round("{name}", 6)' for name in doubles)])
     numbered = f"select row_number() over (order by {order}) as place, * from {{}}"
     for name in doubles:
