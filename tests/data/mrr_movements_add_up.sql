@@ -32,11 +32,12 @@ sums as (
     where
         (
             months.mrr_new, months.mrr_expansion, months.mrr_reactivation, months.mrr_contraction, months.mrr_churn,
-            months.mrr_fx, 0
+            months.mrr_fx
         ) is distinct from (
             movements.mrr_new, movements.mrr_expansion, movements.mrr_reactivation, movements.mrr_contraction,
-            movements.mrr_churn, movements.mrr_fx, movements.mrr_none
+            movements.mrr_churn, movements.mrr_fx
         )
+        or movements.mrr_none is distinct from 0
 )
 
 select
