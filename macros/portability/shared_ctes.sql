@@ -78,7 +78,9 @@
         {%- set later = ctes[loop.index:] | map(attribute='body') | join(' ') ~ ' ' ~ final -%}
         {%- set reads = modules.re.findall('(?i)\\b(?:from|join)\\s+' ~ cte.name ~ '\\b', later) | length -%}
         {%- set is_name = modules.re.match('(?si)^\\s*select\\s+\\*\\s+from\\s+[\\w.`]+\\s*$', cte.body) -%}
-        {%- do cte.update({'is_shared': reads > 1 and not is_name and not cte.is_streamed}) -%}
+        {#- nor the given rows of a unit test: they are literals, and may have columns without a type -#}
+        {%- set is_given = cte.name.startswith('__dbt__cte__') -%}
+        {%- do cte.update({'is_shared': reads > 1 and not is_name and not is_given and not cte.is_streamed}) -%}
     {%- endfor -%}
     {{ return({'ctes': ctes, 'final': final}) }}
 {% endmacro %}
