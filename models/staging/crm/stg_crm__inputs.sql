@@ -3,15 +3,24 @@
 -- Checks the whole input before anything else is built: one error lists all that does not fit.
 {%- set inputs = crm_inputs() %}
 
-with final as (
-    {%- for entity in crm_contract() %}
-    {%- set input = inputs.get(entity, {'is_supplied': false, 'format': none}) %}
+with inputs as (
+    select entities.*
+    from (
+        values
+        {%- for entity in crm_contract() %}
+        {%- set input = inputs.get(entity, {'is_supplied': false, 'format': none}) %}
+        ('{{ entity }}', {{ input.is_supplied | lower }}, {{ "'" ~ input.format ~ "'" if input.format else 'null' }})
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    ) as entities (entity, is_supplied, input_format)
+),
+
+final as (
     select
-        '{{ entity }}' as entity,
-        cast({{ input.is_supplied }} as boolean) as is_supplied,
-        cast({{ "'" ~ input.format ~ "'" if input.format else 'null' }} as string) as input_format
-    {{ 'union all' if not loop.last }}
-    {%- endfor %}
+        cast(entity as string) as entity,
+        cast(is_supplied as boolean) as is_supplied,
+        cast(input_format as string) as input_format
+    from inputs
 )
 
 select * from final
