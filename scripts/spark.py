@@ -23,6 +23,14 @@ JARS = {
     "snowpark_connect_deps_iceberg": "jars/iceberg-spark-runtime-3.5_2.12-*.jar",
     "mkpipe_extractor_sqlite": "jars/org.xerial_sqlite-jdbc-*.jar",
 }
+# What a few thousand rows need (BESTAND_SPARK_SMALL=true), as Spark plans and compiles most of the time there: one
+# task per statement, plans that are run as they are, and a Java that compiles once, lightly.
+SMALL = {
+    "BESTAND_SPARK_PARTITIONS": "1",
+    "BESTAND_SPARK_ADAPTIVE": "false",
+    "BESTAND_SPARK_CODEGEN": "false",
+}
+SMALL_JAVA = " -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m -XX:+UseSerialGC"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -51,9 +59,13 @@ def prepare() -> None:
     environment.setdefault("BESTAND_SPARK_JARS", ",".join(str(path) for path in jars()))
     environment.setdefault("BESTAND_SPARK_WAREHOUSE", str(ROOT / "spark-warehouse"))
     log = (ROOT / "profiles" / "spark-log4j2.properties").as_uri()
+    is_small = environment.get("BESTAND_SPARK_SMALL") == "true"
     environment.setdefault(
-        "BESTAND_SPARK_JAVA_OPTIONS", f"-Duser.timezone=UTC -Xss16m -Dlog4j2.configurationFile={log}"
+        "BESTAND_SPARK_JAVA_OPTIONS",
+        f"-Duser.timezone=UTC -Xss16m -Dlog4j2.configurationFile={log}{SMALL_JAVA if is_small else ''}",
     )
+    for name, value in SMALL.items() if is_small else ():
+        environment.setdefault(name, value)
     environment.setdefault("PYSPARK_PYTHON", sys.executable)
     warehouse = Path(environment["BESTAND_SPARK_WAREHOUSE"])
     warehouse.mkdir(parents=True, exist_ok=True)

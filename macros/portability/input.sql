@@ -21,17 +21,23 @@
         "crm_source 'files' reads files with DuckDB or Spark; this is " ~ target.type
         ~ ": load them and use crm_source 'schema'.") -%}
 {% endmacro %}
-{#
-  Spark has no statement that lists files, so it is told: crm_entities names the entities, each of which lies there as Parquet,
-  a file <entity>.parquet or a folder of them. What is not there is an error of the read, which names the path.
-#}
+{# Spark lists what is in a folder as the rows of a relation of files; their contents are not read. #}
 {% macro spark__files_of_entity(folder, entity) %}
-    {%- if var('crm_entities', none) is none and entity in crm_contract() -%}
-        {%- do exceptions.raise_compiler_error(
-            "crm_source 'files' on Spark needs the var crm_entities: the list of the entities whose Parquet files are in "
-            ~ folder ~ '.') -%}
-    {%- endif -%}
-    {{ return([{'file': folder.rstrip('/') ~ '/' ~ entity ~ '{.parquet,/*.parquet}', 'name': entity ~ '.parquet', 'format': 'parquet'}]) }}
+    {%- set view = 'bestand_files_' ~ local_md5(folder) -%}
+    {%- do run_query(
+        'create or replace temporary view ' ~ view ~ " using binaryFile options (path '" ~ folder.replace("'", "\\'")
+        ~ "', recursiveFileLookup 'true')") -%}
+    {%- set files = [] -%}
+    {%- for row in run_query(
+        'select path from ' ~ view ~ " where contains(path, '/" ~ entity ~ ".') or contains(path, '/" ~ entity ~ "/') order by path"
+    ) -%}
+        {#- directly in the folder, or in its folder of the entity -#}
+        {%- set place = row[0].split('/' ~ folder.rstrip('/').split('/')[-1] ~ '/')[-1].split('/') -%}
+        {%- if (place | length == 1 and place[0].startswith(entity ~ '.')) or (place | length == 2 and place[0] == entity) -%}
+            {%- do files.append({'file': row[0], 'name': place[-1], 'format': place[-1].split('.')[-1] | lower}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(files) }}
 {% endmacro %}
 {% macro duckdb__files_of_entity(folder, entity) %}
     {%- set base = folder.replace("'", "''").rstrip('/') ~ '/' ~ entity -%}
@@ -51,18 +57,38 @@
 {% macro file_reads(format, files, entity) %}
     {{- return(adapter.dispatch('file_reads', 'bestand')(format, files, entity)) -}}
 {% endmacro %}
+{# Parquet alone, as what Spark reads of the other formats it reads by rules of its own. #}
 {% macro spark__file_reads(format, files, entity) %}
-    {%- set reads = [] -%}
+    {%- if format != 'parquet' -%}
+        {{ return({'reads': [], 'problems': [
+            files[0].file ~ ': Spark reads Parquet files in place, not .' ~ format
+            ~ "; write it as Parquet, or load it as a table and use crm_source 'schema'."]}) }}
+    {%- endif -%}
+    {#- files may differ in their columns: one read for those that have the same -#}
+    {%- set alike = {} -%}
     {%- for file in files -%}
-        {%- set source = 'parquet.`' ~ file.file ~ '`' -%}
-        {%- set columns = {} -%}
-        {%- for column in adapter.get_column_schema_from_query('select * from ' ~ source ~ ' limit 0') -%}
-            {%- do columns.update({
-                column.name | lower: {'sql': adapter.quote(column.name), 'type': column.dtype}}) -%}
-        {%- endfor -%}
-        {%- do reads.append({'sql': source, 'columns': columns, 'files': [file.file]}) -%}
+        {%- set key = tojson(query_columns('parquet.`' ~ file.file ~ '`')) -%}
+        {%- if key not in alike -%}{%- do alike.update({key: []}) -%}{%- endif -%}
+        {%- do alike[key].append(file) -%}
+    {%- endfor -%}
+    {%- set reads = [] -%}
+    {%- for key, group in alike.items() -%}
+        {%- set place = group[0].file.rsplit('/', 1)[0] -%}
+        {%- set names = group | map(attribute='name') | join(',') -%}
+        {%- do reads.append({
+            'sql': 'parquet.`' ~ place ~ '/' ~ ('{' ~ names ~ '}' if group | length > 1 else names) ~ '`',
+            'columns': fromjson(key),
+            'files': group | map(attribute='file') | list}) -%}
     {%- endfor -%}
     {{ return({'reads': reads, 'problems': []}) }}
+{% endmacro %}
+{# The columns of what a query reads from, as table_columns gives them. #}
+{% macro query_columns(source) %}
+    {%- set columns = {} -%}
+    {%- for column in adapter.get_column_schema_from_query('select * from ' ~ source ~ ' limit 0') -%}
+        {%- do columns.update({column.name | lower: {'sql': adapter.quote(column.name), 'type': column.dtype}}) -%}
+    {%- endfor -%}
+    {{ return(columns) }}
 {% endmacro %}
 {% macro duckdb__file_reads(format, files, entity) %}
     {%- set reads = [] -%}
@@ -179,6 +205,18 @@
         {%- endfor -%}
     {%- endif -%}
     {{ return(columns) }}
+{% endmacro %}
+{# Asked of the catalog in the name's first part, if there is one: dbt-spark itself knows no other than the default. #}
+{% macro spark__table_columns(database, schema, table) %}
+    {%- set catalog = adapter.quote(database) ~ '.' if database else '' -%}
+    {%- set place = catalog ~ adapter.quote(schema) -%}
+    {%- set is_there = run_query('show schemas' ~ (' in ' ~ adapter.quote(database) if database else '') ~ " like '" ~ schema ~ "'")
+        | length > 0 -%}
+    {%- if is_there and run_query('show tables in ' ~ place ~ " like '" ~ table ~ "'") | length
+        + run_query('show views in ' ~ place ~ " like '" ~ table ~ "'") | length > 0 -%}
+        {{ return(query_columns(place ~ '.' ~ adapter.quote(table))) }}
+    {%- endif -%}
+    {{ return({}) }}
 {% endmacro %}
 {% macro duckdb__table_columns(database, schema, table) %}
     {%- set columns = {} -%}

@@ -1,8 +1,8 @@
 {#
   Spark works a CTE out anew wherever it is read, and plans it anew: one read several times by others of its kind makes a plan
   that never ends. So before a table is made on Spark, every CTE that is read more than once is written to a work table, and
-  read there. Not those that only name a table, and not those of streamed_cte(). A cached view would not do: the plan that
-  was cached is still carried through the analysis of whatever reads it.
+  read there. Not those that only name a table, and not those of streamed_cte(); but the rows given to a unit test, which are
+  literals. A cached view would not do: the plan that was cached is still carried through the analysis of whatever reads it.
 #}
 {% macro spark__create_table_as(temporary, relation, compiled_code, language='sql') %}
     {{- return(dbt.spark__create_table_as(
@@ -77,10 +77,9 @@
     {%- for cte in ctes -%}
         {%- set later = ctes[loop.index:] | map(attribute='body') | join(' ') ~ ' ' ~ final -%}
         {%- set reads = modules.re.findall('(?i)\\b(?:from|join)\\s+' ~ cte.name ~ '\\b', later) | length -%}
-        {%- set is_name = modules.re.match('(?si)^\\s*select\\s+\\*\\s+from\\s+[\\w.`]+\\s*$', cte.body) -%}
-        {#- nor the given rows of a unit test: they are literals, and may have columns without a type -#}
-        {%- set is_given = cte.name.startswith('__dbt__cte__') -%}
-        {%- do cte.update({'is_shared': reads > 1 and not is_name and not is_given and not cte.is_streamed}) -%}
+        {%- set named = modules.re.match('(?si)^\\s*select\\s+\\*\\s+from\\s+([\\w.`]+)\\s*$', cte.body) -%}
+        {%- set is_name = named and named.group(1) not in ctes | map(attribute='name') -%}
+        {%- do cte.update({'is_shared': reads > 1 and not is_name and not cte.is_streamed}) -%}
     {%- endfor -%}
     {{ return({'ctes': ctes, 'final': final}) }}
 {% endmacro %}

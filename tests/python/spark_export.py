@@ -15,11 +15,16 @@ from bestand.spark import prepare, session
 def main(folder: Path, schemas: list[str]) -> None:
     """One folder FOLDER/<schema>/<table> of Parquet files per table."""
     prepare()
-    spark: Any = session()
+    spark = session()
     for schema in schemas:
-        for row in spark.sql(f"show tables in {schema}").collect():
-            target = folder / schema / row.tableName
-            spark.table(f"{schema}.{row.tableName}").coalesce(1).write.mode("overwrite").parquet(str(target))
+        write(spark, schema, folder / schema)
+
+
+def write(spark: Any, schema: str, folder: Path) -> None:
+    """The tables of one schema, each in a folder of its own."""
+    for row in spark.sql(f"show tables in {schema}").collect():
+        target = folder / row.tableName
+        spark.table(f"{schema}.{row.tableName}").coalesce(1).write.mode("overwrite").parquet(str(target))
 
 
 if __name__ == "__main__":

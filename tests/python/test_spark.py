@@ -1,59 +1,188 @@
-"""The demo on Spark, in an environment of its own: it builds with its data tests, and every mart equals DuckDB's."""
+"""Spark, in an environment of its own: the demo builds with its data tests and every mart equals DuckDB's, the unit
+tests pass, and input is read where it lies."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 import small_marts
-from project import ROOT, Warehouse
+from project import ROOT, Warehouse, build_files
 from spark_parity import differences
 
 PYTHON = ROOT / ".cache" / "spark" / "bin" / "python"
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs Python in Spark's environment, with the warehouse in a folder."""
+AS_OF = "2026-07-01"
+SUPPLIED = ["accounts", "fx_rates", "plans", "subscriptions"]
+SMALL_MARTS = "+mrr_monthly +churn_by_segment"
+MISSING = {
+    "no_file": (
+        {"crm_source": "files", "crm_files": "{files}", "crm_entities": [*SUPPLIED, "orders"]},
+        "/orders: no such file (.parquet, .csv or .json) and no such folder, but the var crm_entities names orders.",
+    ),
+    "no_folder": (
+        {"crm_source": "files", "crm_files": "{files}/elsewhere"},
+        "Path does not exist: file:{files}/elsewhere.",
+    ),
+    "not_parquet": (
+        {"crm_source": "files", "crm_files": "{texts}"},
+        "accounts.csv: Spark reads Parquet files in place, not .csv; write it as Parquet, or load it as a table",
+    ),
+    "no_table": (
+        {"crm_source": "schema", "crm_schema": "raw_crm", "crm_entities": [*SUPPLIED, "orders"]},
+        "raw_crm.orders: the table does not exist, but the var crm_entities names orders.",
+    ),
+    "no_schema": (
+        {"crm_source": "schema", "crm_schema": "elsewhere"},
+        "accounts is not supplied, and no mart can do without: expected the table elsewhere.accounts",
+    ),
+}
+
+
+class Runs:
+    """What the commands on Spark have said and built, one after the other in one process."""
+
+    def __init__(self, folder: Path, files: Path, output: str) -> None:
+        self.folder = folder
+        self.files = files
+        self.said = {part.split("\n", 1)[0]: part for part in output.split("\n== ")}
+
+    def succeeded(self, job: str) -> bool:
+        return job in self.said and not (self.folder / job / "failed").exists()
+
+
+def job(name: str, arguments: str, variables: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """A command for spark_jobs.py; compiling a plan costs more than running it on so few rows."""
+    given = {
+        "name": name,
+        "arguments": arguments.split(),
+        "variables": variables or {},
+        "schemas": [],
+        "compiled": False,
+    }
+    return {**given, **more}
+
+
+def small_input(folder: Path) -> Path:
+    """Twelve accounts of the demo and what belongs to them as Parquet: text or typed, one file or two that differ."""
+    folder.mkdir(parents=True)
+    demo = ROOT / "seeds" / "demo"
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+
+        def copy(query: str, entity: str, part: str = "") -> None:
+            source = f"read_csv('{demo}/demo_{entity}.csv', all_varchar = {'true' if not part else 'false'})"
+            target = folder / entity / f"{part}.parquet" if part else folder / f"{entity}.parquet"
+            target.parent.mkdir(exist_ok=True)
+            connection.execute(f"copy ({query.format(source)}) to '{target}' (format parquet)")
+
+        ours = "account_id between 'A001' and 'A012'"
+        copy(f"select * from {{}} where {ours}", "accounts")
+        copy(f"select * from {{}} where {ours} and account_id < 'A007'", "subscriptions", "part-1")
+        copy(f"select * exclude (is_trial) from {{}} where {ours} and account_id >= 'A007'", "subscriptions", "part-2")
+        copy("select * from {}", "plans")
+        copy("select * from {}", "fx_rates", "all")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """The demo with its data tests and unit tests, and small inputs, as Spark builds them."""
+    assert PYTHON.exists(), "Spark is missing: make test-spark installs it (make .cache/spark/.installed)"
+    folder = tmp_path_factory.mktemp("spark")
+    files, texts, tables = small_input(folder / "files"), folder / "texts", folder / "tables"
+    texts.mkdir()
+    (texts / "accounts.csv").write_text("account_id\nA1\n", encoding="utf-8")
+    tables.mkdir()
+    with duckdb.connect() as connection:
+        for entity in SUPPLIED:
+            paths = [str(path) for path in files.rglob("*.parquet") if entity in (path.stem, path.parent.name)]
+            connection.execute(
+                f"copy (select * from read_parquet({paths}, union_by_name = true)) "
+                f"to '{tables}/{entity}.parquet' (format parquet)"
+            )
+    small = f"build --exclude-resource-type unit_test --indirect-selection buildable --select {SMALL_MARTS}"
+    jobs = [
+        job("demo", "build --exclude-resource-type unit_test", schemas=["marts", "intermediate"]),
+        job("unit_tests", "test --select test_type:unit", after="demo"),
+        job("files", small, {"crm_source": "files", "crm_files": str(files), "as_of_date": AS_OF}, schemas=["marts"]),
+        job(
+            "tables",
+            small,
+            {"crm_source": "schema", "crm_schema": "raw_crm", "as_of_date": AS_OF},
+            schemas=["marts"],
+            tables={"raw_crm": str(tables)},
+        ),
+    ]
+    for name, (variables, _) in MISSING.items():
+        filled = json.loads(json.dumps(variables).replace("{files}", str(files)).replace("{texts}", str(texts)))
+        jobs.append(job(name, "build --select stg_crm__inputs", {**filled, "as_of_date": AS_OF}))
+    (folder / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
     environment = {
         "BESTAND_SPARK_MASTER": "local[2]",
-        "BESTAND_SPARK_CODEGEN": "false",  # compiling a plan costs more than running it on so few rows
+        "BESTAND_SPARK_SMALL": "true",
         **os.environ,
         "BESTAND_SPARK_WAREHOUSE": str(folder / "warehouse"),
         "DBT_TARGET_PATH": str(folder / "target"),
         "DBT_LOG_PATH": str(folder / "logs"),
     }
-    return subprocess.run(
-        [str(PYTHON), *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(
+        [str(PYTHON), "tests/python/spark_jobs.py", str(folder / "jobs.json"), str(folder / "built")],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-20000:] + done.stderr[-5000:]
+    return Runs(folder / "built", files, done.stdout + done.stderr)
 
 
-def export(folder: Path, schemas: Sequence[str]) -> Path:
-    """What Spark has built there, as Parquet."""
-    exported = folder / "exported"
-    done = run(folder, "tests/python/spark_export.py", str(exported), *schemas)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return exported
-
-
-@pytest.fixture(scope="module")
-def spark_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo as Spark builds it, exported."""
-    assert PYTHON.exists(), "Spark is missing: make test-spark installs it (make .cache/spark/.installed)"
-    folder = tmp_path_factory.mktemp("spark")
-    built = run(folder, "-m", "bestand.spark", "build", "--exclude-resource-type", "unit_test")
-    assert built.returncode == 0, built.stdout[-20000:] + built.stderr[-5000:]
-    return export(folder, ["marts", "intermediate"])
+@pytest.mark.slow
+@pytest.mark.spark
+def test_the_demo_builds_with_its_data_tests(runs: Runs) -> None:
+    assert runs.succeeded("demo"), runs.said["demo"][-20000:]
 
 
 @pytest.mark.slow
 @pytest.mark.spark
 @pytest.mark.parametrize("schema", ["marts", "intermediate"])
-def test_spark_gives_the_same(demo: Warehouse, spark_demo: Path, schema: str) -> None:
-    assert differences(demo.database, spark_demo, schema) == []
+def test_spark_gives_the_same(demo: Warehouse, runs: Runs, schema: str) -> None:
+    assert differences(demo.database, runs.folder / "demo", schema) == []
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+def test_the_unit_tests_pass(runs: Runs) -> None:
+    assert runs.succeeded("unit_tests"), runs.said["unit_tests"][-20000:]
+
+
+@pytest.fixture(scope="module")
+def small(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """What DuckDB builds of the small input."""
+    warehouse = build_files(tmp_path_factory.mktemp("small"), runs.files, AS_OF, select=SMALL_MARTS)
+    assert warehouse.success, warehouse.messages()
+    return warehouse
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+@pytest.mark.parametrize("name", ["files", "tables"])
+def test_input_that_lies_there(small: Warehouse, runs: Runs, name: str) -> None:
+    assert runs.succeeded(name), runs.said[name][-20000:]
+    assert small.value("select max(customers_end) from marts.mrr_monthly") > 5
+    assert differences(small.database, runs.folder / name) == []
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+@pytest.mark.parametrize("name", list(MISSING))
+def test_what_is_missing_is_named(runs: Runs, name: str) -> None:
+    assert not runs.succeeded(name)
+    expected = MISSING[name][1].replace("{files}", str(runs.files))
+    assert expected in " ".join(runs.said[name].split())
 
 
 @pytest.mark.parametrize(

@@ -167,12 +167,12 @@ def test_ctes_read_more_than_once_are_stored() -> None:
         -- a comment (with a bracket
         with named as (select * from `t`), twice as (select ')' as a from named), once as (select a from twice),
         streamed as  /* streamed */  (select 1 as b), -- read (twice)
-        __dbt__cte__t as (select 2 as c)
+        __dbt__cte__t as (select 2 as c), given as (select * from __dbt__cte__t)
         select a from once join twice join streamed join named join named
-        join (select b from streamed) join __dbt__cte__t join __dbt__cte__t
+        join (select b from streamed) join given join given
     """
     assert shared_ctes(sql) == {
-        "named": False, "twice": True, "once": False, "streamed": False, "__dbt__cte__t": False
+        "named": False, "twice": True, "once": False, "streamed": False, "__dbt__cte__t": False, "given": True
     }  # fmt: skip
 
 
