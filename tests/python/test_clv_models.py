@@ -30,25 +30,12 @@ from clv_simulation import (
     simulate_purchases,
 )
 from project import SHARED_DATA, Warehouse, build_files, write_entity
+from references import CDNOW_AS_OF, CDNOW_VARIABLES, assert_cdnow_parameters, fit_of
 
 pytestmark = pytest.mark.slow
 VALUE = "+account_clv +clv_model_fits +clv_survival +clv_backtest +clv_tracking"
-ONE_PERCENT_A_MONTH = 1.01**12 - 1
 SCORES = SHARED_DATA / "cdnow" / "bgnbd_reference_scores.csv"
 PUBLISHED_SURVIVAL = SHARED_DATA / "sbg_fader_hardie_2007.csv"
-
-
-def fit_of(
-    warehouse: Warehouse, model: str, segment: str = "all", as_of: str | None = None, **more: Any
-) -> dict[str, Any]:
-    """The row of clv_model_fits; of the current date unless another is named."""
-    date = f"as_of_date = date '{as_of}'" if as_of else "is_current"
-    further = "".join(f" and {key} = {value}" for key, value in more.items())
-    (row,) = warehouse.rows(
-        f"select * from marts.clv_model_fits where {date} and model = ? and segment_value = ?{further}",
-        [model, segment],
-    )
-    return row
 
 
 # --- CDNOW --------------------------------------------------------------------------------------------------------
@@ -56,34 +43,22 @@ def fit_of(
 
 @pytest.fixture(scope="module")
 def cdnow(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    """As of the end of the hold-out, with the models fitted on the 39 weeks before it as the backtest."""
     folder = tmp_path_factory.mktemp("cdnow")
     variables = examples.prepare("cdnow", folder / "files")
     warehouse = build_files(
         folder / "work",
         folder / "files",
-        "1998-07-01",
+        CDNOW_AS_OF,
         select=VALUE,
         reporting_currency=variables["reporting_currency"],
-        clv_backtest_months_back=[9],
-        clv_discount_rate=ONE_PERCENT_A_MONTH,
+        **CDNOW_VARIABLES,
     )
     assert warehouse.success, warehouse.messages()
     return warehouse
 
 
 def test_cdnow_parameters_are_the_published_ones(cdnow: Warehouse) -> None:
-    bgnbd = fit_of(cdnow, "bgnbd", as_of="1997-10-01")
-    assert bgnbd["status"] == "converged" and bgnbd["n"] == 2357
-    assert [bgnbd[name] for name in ("r", "alpha", "a", "b")] == pytest.approx(
-        [0.2425929, 4.4135315, 0.7928861, 2.4257537], rel=1e-6
-    )
-    assert bgnbd["log_likelihood"] == pytest.approx(-9582.425560567, abs=1e-6)
-    spend = fit_of(cdnow, "gamma_gamma", as_of="1997-10-01")
-    assert spend["status"] == "converged" and spend["n"] == 946
-    assert [spend[name] for name in ("p", "q", "v")] == pytest.approx([6.248803, 3.744588, 15.447746], rel=1e-6)
-    assert spend["log_likelihood"] == pytest.approx(-4055.923244, abs=1e-6)
-    assert spend["spend_frequency_correlation"] == pytest.approx(0.1139, abs=5e-5)
+    assert_cdnow_parameters(cdnow)
 
 
 @pytest.mark.skipif(not SCORES.is_file(), reason="the CDNOW reference scores are not beside the repository")

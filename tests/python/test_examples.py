@@ -21,14 +21,10 @@ import pytest
 import yaml
 from bestand import examples
 from project import ROOT, SHARED_DATA, Warehouse, build_files
+from references import CRM5, CRM5_COLUMNS, assert_crm5_months, crm5_expected, decimals, needs_crm5
 
-CRM5 = SHARED_DATA / "churnsim_crm5"
 SOCIALNET7 = SHARED_DATA / "churnsim_socialnet7"
 SCORES = SHARED_DATA / "cdnow" / "bgnbd_reference_scores.csv"
-needs_crm5 = pytest.mark.skipif(
-    not (CRM5 / "event_daily.parquet").is_file(),
-    reason="ChurnSim crm5 is not beside the repository (../shared/data/churnsim_crm5): its example is not tested",
-)
 needs_socialnet7 = pytest.mark.skipif(
     not (SOCIALNET7 / "event_daily.parquet").is_file(),
     reason="ChurnSim socialnet7 is not beside the repository (../shared/data/churnsim_socialnet7): not tested",
@@ -178,28 +174,6 @@ def test_a_folder_holds_one_example(tmp_path: Path) -> None:
 
 # --- ChurnSim crm5 ---------------------------------------------------------------------------------------------------
 
-# Column of mrr_monthly by column of expected_monthly.csv.
-CRM5_COLUMNS = {
-    "n_start": "customers_start",
-    "n_churn": "customers_churned",
-    "start_mrr": "mrr_start",
-    "churn_mrr": "mrr_churn",
-    "downsell_mrr": "mrr_contraction",
-    "retained_mrr": "mrr_retained_net",
-}
-
-
-def crm5_expected() -> dict[dt.date, dict[str, Decimal]]:
-    with (CRM5 / "expected_monthly.csv").open(newline="", encoding="utf-8") as file:
-        return {
-            dt.date.fromisoformat(row["from_date"]): {to: Decimal(row[of]) for of, to in CRM5_COLUMNS.items()}
-            for row in csv.DictReader(file)
-        }
-
-
-def decimals(row: dict[str, Any], columns: Iterable[str]) -> dict[str, Decimal]:
-    return {column: Decimal(str(row[column])) for column in columns}
-
 
 @needs_crm5
 def test_crm5_mapping_alone_gives_the_expected_months(crm5: Prepared) -> None:
@@ -273,13 +247,7 @@ def test_crm5_mapping_loses_nothing(crm5: Prepared) -> None:
 @pytest.mark.slow
 @needs_crm5
 def test_crm5_months_equal_the_published_queries(crm5_build: Warehouse) -> None:
-    columns = ", ".join(CRM5_COLUMNS.values())
-    rows = crm5_build.rows(
-        f"select month_start, is_complete, {columns} from marts.mrr_monthly "
-        "where month_start between '2022-02-01' and '2023-12-01'"
-    )
-    assert all(row["is_complete"] for row in rows)
-    assert {row["month_start"]: decimals(row, CRM5_COLUMNS.values()) for row in rows} == crm5_expected()
+    assert_crm5_months(crm5_build)
 
 
 @pytest.mark.slow
