@@ -11,6 +11,8 @@ import pytest
 from dbt.cli.main import dbtRunnerResult
 from project import ROOT, Warehouse, dbt
 
+pytest.register_assert_rewrite("references")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest file first, so that at the end of a run no process waits for another that has just begun it."""

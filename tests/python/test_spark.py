@@ -68,6 +68,23 @@ def job(name: str, arguments: str, variables: dict[str, Any] | None = None, **mo
     return {**given, **more}
 
 
+def run_jobs(folder: Path, jobs: list[dict[str, Any]], *, small: bool = True) -> subprocess.CompletedProcess[str]:
+    """Runs spark_jobs.py, whose results lie in the folder "built" of `folder` then."""
+    (folder / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
+    environment = {
+        "BESTAND_SPARK_MASTER": "local[2]",
+        "BESTAND_SPARK_SMALL": str(small).lower(),
+        **os.environ,
+        "BESTAND_SPARK_WAREHOUSE": str(folder / "warehouse"),
+        "DBT_TARGET_PATH": str(folder / "target"),
+        "DBT_LOG_PATH": str(folder / "logs"),
+    }
+    return subprocess.run(
+        [str(PYTHON), "tests/python/spark_jobs.py", str(folder / "jobs.json"), str(folder / "built")],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
 def small_input(folder: Path) -> Path:
     """Twelve accounts of the demo and what belongs to them as Parquet: text or typed, one file or two that differ."""
     folder.mkdir(parents=True)
@@ -123,19 +140,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     for name, (variables, _) in MISSING.items():
         filled = json.loads(json.dumps(variables).replace("{files}", str(files)).replace("{texts}", str(texts)))
         jobs.append(job(name, "build --select stg_crm__inputs", {**filled, **FEW}))
-    (folder / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
-    environment = {
-        "BESTAND_SPARK_MASTER": "local[2]",
-        "BESTAND_SPARK_SMALL": "true",
-        **os.environ,
-        "BESTAND_SPARK_WAREHOUSE": str(folder / "warehouse"),
-        "DBT_TARGET_PATH": str(folder / "target"),
-        "DBT_LOG_PATH": str(folder / "logs"),
-    }
-    done = subprocess.run(
-        [str(PYTHON), "tests/python/spark_jobs.py", str(folder / "jobs.json"), str(folder / "built")],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run_jobs(folder, jobs)
     assert done.returncode == 0, done.stdout[-20000:] + done.stderr[-5000:]
     return Runs(folder / "built", files, done.stdout + done.stderr)
 

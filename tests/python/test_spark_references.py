@@ -1,9 +1,9 @@
 """The references on Spark itself, so that both engines cannot be wrong alike: the worked examples, the months of
-ChurnSim crm5 (and all its marts equal to DuckDB's) and the published fits of CDNOW, built in one Spark session."""
+ChurnSim crm5 (and all its marts equal to DuckDB's) and the published fits of CDNOW."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from project import Warehouse, build_files
 from references import (
     CDNOW_AS_OF,
     CDNOW_VARIABLES,
-    CRM5,
     WORKED_MARTS,
     WORKED_VARIABLES,
     assert_cdnow_parameters,
@@ -26,10 +25,10 @@ from references import (
     needs_crm5,
     worked_differences,
 )
-from test_spark import PYTHON, run
+from test_spark import PYTHON, job, run_jobs
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark]
-BUILD = ["build", "--exclude-resource-type", "unit_test", "test"]
+BUILD = "build --exclude-resource-type unit_test test"
 
 
 def supplied(folder: Path) -> dict[str, Any]:
@@ -50,66 +49,61 @@ def as_parquet(folder: Path) -> Path:
     return target
 
 
-def worked_job(name: str, folder: Path, found: list[worked_examples.Example], **variables: Any) -> dict[str, Any]:
+def worked_job(name: str, folder: Path, found: list[worked_examples.Example], **more: Any) -> dict[str, Any]:
     files = as_parquet(histories.write(folder / name, worked_examples.inputs(found)))
-    return {
-        "name": name,
-        "arguments": [*BUILD, "--select", *(f"+{mart}" for mart in WORKED_MARTS)],
-        "variables": {
-            **supplied(files),
-            "as_of_date": worked_examples.AS_OF.isoformat(),
-            **WORKED_VARIABLES,
-            **variables,
-        },
-        "schemas": ["marts"],
-        "compiled": False,
-    }
+    variables = {**supplied(files), "as_of_date": worked_examples.AS_OF.isoformat(), **WORKED_VARIABLES, **more}
+    select = " ".join(f"+{mart}" for mart in WORKED_MARTS)
+    return job(name, f"{BUILD} --select {select}", variables, schemas=["marts"])
 
 
 def cdnow_job(folder: Path) -> dict[str, Any]:
     variables = examples.prepare("cdnow", folder / "cdnow")
     files = as_parquet(folder / "cdnow")
-    return {
-        "name": "cdnow",
-        "arguments": [*BUILD, "--select", "+clv_model_fits"],
-        "variables": {**variables, **supplied(files), "as_of_date": CDNOW_AS_OF, **CDNOW_VARIABLES},
-        "schemas": ["marts"],
-        "compiled": False,
-    }
+    variables = {**variables, **supplied(files), "as_of_date": CDNOW_AS_OF, **CDNOW_VARIABLES}
+    return job("cdnow", f"{BUILD} --select +clv_model_fits", variables, schemas=["marts"])
 
 
-def crm5_job(folder: Path) -> dict[str, Any]:
-    variables = examples.prepare("churnsim_crm5", folder / "crm5")
-    return {
-        "name": "crm5",
-        "arguments": BUILD,
-        "variables": {**variables, **supplied(folder / "crm5")},
-        "schemas": ["marts"],
-        "compiled": True,  # 8 million rows of usage
-    }
-
-
-@pytest.fixture(scope="module")
-def spark_builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What Spark has built, <job>/<schema>/<table>."""
+def built(folder: Path, jobs: list[dict[str, Any]], *, small: bool) -> Path:
+    """Runs the jobs in one session; what they build lies in <job>/<schema>/<table>."""
     assert PYTHON.exists(), "Spark is missing: make test-spark installs it (make .cache/spark/.installed)"
-    folder = tmp_path_factory.mktemp("spark_references")
-    jobs = [
-        worked_job("worked", folder, worked_examples.EXAMPLES),
-        worked_job("by_notice", folder, [worked_examples.W12_BY_NOTICE], churn_recognition="notice"),
-        cdnow_job(folder),
-        *([crm5_job(folder)] if CRM5.is_dir() else []),
-    ]
-    (folder / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
-    done = run(folder, "tests/python/spark_jobs.py", str(folder / "jobs.json"), str(folder / "built"))
+    done = run_jobs(folder, jobs, small=small)
     print(done.stdout[-20000:], done.stderr[-5000:])  # shown with a test that fails
     assert done.returncode == 0
     return folder / "built"
 
 
-def warehouse_of(spark_builds: Path, job: str) -> Warehouse:
+@pytest.fixture(scope="module")
+def small_builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("spark_references")
+    jobs = [
+        worked_job("worked", folder, worked_examples.EXAMPLES),
+        worked_job("by_notice", folder, [worked_examples.W12_BY_NOTICE], churn_recognition="notice"),
+        cdnow_job(folder),
+    ]
+    return built(folder, jobs, small=True)
+
+
+@dataclass
+class Crm5:
+    """The contract files of crm5, the vars to build them with, and what Spark has built of them."""
+
+    files: Path
+    variables: dict[str, Any]
+    builds: Path
+
+
+@pytest.fixture(scope="module")
+def crm5(tmp_path_factory: pytest.TempPathFactory) -> Crm5:
+    """In a session of its own, which is set for its 8 million rows of usage."""
+    folder = tmp_path_factory.mktemp("spark_crm5")
+    variables = examples.prepare("churnsim_crm5", folder / "files")
+    one = job("crm5", BUILD, {**variables, **supplied(folder / "files")}, schemas=["marts"], compiled=True)
+    return Crm5(folder / "files", variables, built(folder, [one], small=False))
+
+
+def warehouse_of(small_builds: Path, job: str) -> Warehouse:
     """What one job has built, in DuckDB to be asked."""
-    folder = spark_builds / job
+    folder = small_builds / job
     assert not (folder / "failed").exists(), f"{job} failed"
     database = folder / "read.duckdb"
     if not database.exists():
@@ -123,35 +117,31 @@ def warehouse_of(spark_builds: Path, job: str) -> Warehouse:
 
 
 @pytest.mark.parametrize("example", worked_examples.EXAMPLES, ids=lambda example: example.name)
-def test_worked_example(example: worked_examples.Example, spark_builds: Path) -> None:
-    found = worked_differences(example, warehouse_of(spark_builds, "worked"))
+def test_worked_example(example: worked_examples.Example, small_builds: Path) -> None:
+    found = worked_differences(example, warehouse_of(small_builds, "worked"))
     assert not found, "\n".join(found)
 
 
-def test_notice_dates_the_churn_of_w12_in_may(spark_builds: Path) -> None:
-    found = worked_differences(worked_examples.W12_BY_NOTICE, warehouse_of(spark_builds, "by_notice"))
+def test_notice_dates_the_churn_of_w12_in_may(small_builds: Path) -> None:
+    found = worked_differences(worked_examples.W12_BY_NOTICE, warehouse_of(small_builds, "by_notice"))
     assert not found, "\n".join(found)
 
 
-def test_cdnow_parameters_are_the_published_ones(spark_builds: Path) -> None:
-    assert_cdnow_parameters(warehouse_of(spark_builds, "cdnow"))
+def test_cdnow_parameters_are_the_published_ones(small_builds: Path) -> None:
+    assert_cdnow_parameters(warehouse_of(small_builds, "cdnow"))
 
 
 @needs_crm5
-def test_crm5_months_equal_the_published_queries(spark_builds: Path) -> None:
-    assert_crm5_months(warehouse_of(spark_builds, "crm5"))
+def test_crm5_months_equal_the_published_queries(crm5: Crm5) -> None:
+    assert_crm5_months(warehouse_of(crm5.builds, "crm5"))
 
 
 @needs_crm5
-def test_crm5_marts_equal_those_of_duckdb(spark_builds: Path, tmp_path: Path) -> None:
-    assert not (spark_builds / "crm5" / "failed").exists()
-    variables = examples.prepare("churnsim_crm5", tmp_path / "files")
-    built = build_files(
-        tmp_path / "work",
-        tmp_path / "files",
-        variables.pop("as_of_date"),
-        exclude="resource_type:test",
-        **{key: value for key, value in variables.items() if key not in ("crm_source", "crm_files")},
+def test_crm5_marts_equal_those_of_duckdb(crm5: Crm5, tmp_path: Path) -> None:
+    assert not (crm5.builds / "crm5" / "failed").exists()
+    variables = {key: value for key, value in crm5.variables.items() if key not in ("crm_source", "crm_files")}
+    warehouse = build_files(
+        tmp_path, crm5.files, variables.pop("as_of_date"), exclude="resource_type:test", **variables
     )
-    assert built.success, built.messages()
-    assert spark_parity.differences(built.database, spark_builds / "crm5") == []
+    assert warehouse.success, warehouse.messages()
+    assert spark_parity.differences(warehouse.database, crm5.builds / "crm5") == []
