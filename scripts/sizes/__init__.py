@@ -2,9 +2,9 @@
 
 The rows are made by DuckDB from `base.sql` and one query per entity under `entities/`; what is here says how many and
 into which files. History lies in one file per recording month where an entity has many rows, in one file where it has
-few, and each later day in a file of its own: `<entity>/recorded_2026-06.parquet`, `<entity>/recorded_2026-07-01.parquet`.
-Months, as days would be thousands of files of some hundred rows at the smallest size, and folders within folders
-(`day=.../`) are not read: the input contract has the files of an entity side by side.
+few, and each later day in a file of its own: `usage_daily/recorded_2026-06.parquet`, then
+`usage_daily/recorded_2026-07-01.parquet`. Months, as days would be thousands of files of some hundred rows at the
+smallest size; no folders within folders (`day=.../`), as the input contract has an entity's files side by side.
 """
 
 from __future__ import annotations
@@ -115,9 +115,7 @@ def write_history(folder: Path, size: Size, skewed_share: float = 0, threads: in
             generator.write(entity, folder / entity / "recorded_before.parquet", BEFORE, DAYS)
 
 
-def write_day(
-    folder: Path, size: Size, later_days: int, skewed_share: float = 0, threads: int | None = None
-) -> date:
+def write_day(folder: Path, size: Size, later_days: int, skewed_share: float = 0, threads: int | None = None) -> date:
     """Writes what one more day brought: 0 is AS_OF itself. Gives the as-of date that first knows of it."""
     if not 0 <= later_days <= MOST_LATER_DAYS:
         raise ValueError(f"{later_days} days after the history; 0 to {MOST_LATER_DAYS} can be written")
