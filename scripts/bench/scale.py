@@ -247,7 +247,8 @@ def trivial_project(project: Project, folder: Path) -> None:
             path, text = folder / "seeds" / f"{node['name']}.csv", "i\n1\n"
         elif node["resource_type"] == "model":
             needs = [one.split(".")[-1] for one in node["depends_on"]["nodes"]]
-            head = f"{{{{ config(materialized='{node['config']['materialized']}', schema='{node['schema']}') }}}}\n"
+            kind = "view" if node["config"]["materialized"] == "view" else "table"  # the project has kinds of its own
+            head = f"{{{{ config(materialized='{kind}', schema='{node['schema']}') }}}}\n"
             text = head + "".join(f"-- depends_on: {{{{ ref('{one}') }}}}\n" for one in needs) + "select 1 as i\n"
             path = folder / "models" / f"{node['name']}.sql"
         else:
@@ -441,6 +442,7 @@ def measured_run(name: str, size: Size, parts: str, work: Path, inputs: Path | N
     project = Project(paths.ROOT, work / "project", memory_limit)
 
     def step(part: str, words: str) -> bool:
+        keep(run, earlier)  # what has been measured stays, should the next part fail
         if part in parts:
             console.print(f"{name.upper()} {part}: {words} (load {os.getloadavg()[0]:.1f})")
         return part in parts
@@ -455,7 +457,7 @@ def measured_run(name: str, size: Size, parts: str, work: Path, inputs: Path | N
         run.core_seconds = sum(one.seconds for one in run.nodes if one.name in needed)
         run.layers = by_layer(run.nodes, manifest)
     if step("b", "the floor"):
-        database, told = work / "floor.duckdb", work / "floor.json"
+        database, told = work / "floor_run.duckdb", work / "floor.json"
         database.unlink(missing_ok=True)
         run.parts["b"] = watched(
             [sys.executable, "-m", "bestand.bench.scale", "floor", str(files), str(AS_OF), str(database), memory_limit,
@@ -497,8 +499,7 @@ def measured_run(name: str, size: Size, parts: str, work: Path, inputs: Path | N
         run.parts["c"] = brought_up_to_date(project, both, as_of)
         run.day_nodes = project.times()
         shutil.rmtree(both)
-    CACHE.mkdir(parents=True, exist_ok=True)
-    earlier.write_text(json.dumps(asdict(run), indent=1), encoding="utf-8")
+    keep(run, earlier)
     return run
 
 
@@ -517,6 +518,12 @@ def machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB"
     return f"{cores}, Python {platform.python_version()}, {versions}"
+
+
+def keep(run: Run, path: Path) -> None:
+    """Writes down what a run has measured so far."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(run), indent=1), encoding="utf-8")
 
 
 def read(path: Path) -> Run:
@@ -639,8 +646,9 @@ def human(number: int) -> str:
     return f"{number / 2**30:.1f} GiB" if number >= 2**30 else f"{number / 2**20:.0f} MiB"
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def bench(
+    context: typer.Context,
     size: Annotated[str, typer.Option(help=f"One of {', '.join(SIZES)}.")] = "s",
     parts: Annotated[
         str, typer.Option(help="Which of a, b, c, d, e; b is compared with a database of a that is there.")
@@ -649,17 +657,19 @@ def bench(
     work: Annotated[Path, typer.Option(help="Folder for inputs and databases.")] = CACHE,
     memory_limit: Annotated[str, typer.Option(help="DuckDB's memory_limit, for project and floor.")] = "10GB",
     out: Annotated[Path, typer.Option(help="Page to write.")] = PAGE,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the databases.")] = False,
+    leave: Annotated[bool, typer.Option("--keep", help="Leave the databases.")] = False,
 ) -> None:
     """Time the project beside its floors at one size."""
+    if context.invoked_subcommand:
+        return
     if size not in SIZES:
         raise typer.BadParameter(f"{size} is none of {', '.join(SIZES)}", param_hint="--size")
     folder = work / size
     run = measured_run(size, SIZES[size], parts, folder, inputs.resolve() if inputs else None, memory_limit)
     others = {name: read(CACHE / f"{name}.json") for name in SIZES if (CACHE / f"{name}.json").exists()}
     write_section(f"Scale: size {size.upper()}", section(run, others), out)
-    if not keep:
-        for leftover in ("project", "trivial", "trivial_run", "day", "floor.duckdb"):
+    if not leave:
+        for leftover in ("project", "trivial", "trivial_run", "day", "floor_run.duckdb"):
             path = folder / leftover
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     unlike = [mart for mart in ("mrr_monthly", "cohort_retention") if "unlike" in run.differences.get(mart, "")]
