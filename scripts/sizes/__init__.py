@@ -83,6 +83,8 @@ class Generator:
             partial.rename(path)
         else:
             partial.unlink()
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
 
 
 def query(entity: str) -> str:
