@@ -59,7 +59,7 @@ test: lint $(DUCKDB15)/.installed $(DAGSTER)/.installed  ## Everything that pip 
 	@rm -rf $(TEST_DEMO) && mkdir -p $(TEST_DEMO)
 	BESTAND_DATABASE=$(TEST_DEMO)/bestand.duckdb DBT_TARGET_PATH=$(TEST_DEMO)/target DBT_LOG_PATH=$(TEST_DEMO)/logs \
 		$(BIN)/bestand build --unit-tests
-	BESTAND_TEST_DEMO=$(TEST_DEMO) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(MARKED)
+	BESTAND_TEST_DEMO=$(TEST_DEMO) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(MARKED)
 
 test-fast: $(INSTALLED)  ## The tests that take less than three minutes, for work
 	@$(BIN)/ruff check --quiet .
