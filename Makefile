@@ -15,7 +15,7 @@ TEST_DEMO := .cache/test-demo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install build test test-fast test-all lint format bi browser torture test-spark mutation bench-clv bench-health lock generate demo-data docs clean
+.PHONY: help install build test test-fast test-all lint format bi browser torture test-spark mutation bench bench-clv bench-health lock generate demo-data docs clean
 
 help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -60,7 +60,7 @@ test: lint $(DUCKDB15)/.installed $(DAGSTER)/.installed  ## Everything that pip 
 	@rm -rf $(TEST_DEMO) && mkdir -p $(TEST_DEMO)
 	BESTAND_DATABASE=$(TEST_DEMO)/bestand.duckdb DBT_TARGET_PATH=$(TEST_DEMO)/target DBT_LOG_PATH=$(TEST_DEMO)/logs \
 		$(BIN)/bestand build --unit-tests
-	BESTAND_TEST_DEMO=$(TEST_DEMO) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(MARKED)
+	BESTAND_TEST_DEMO=$(TEST_DEMO) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(MARKED)
 
 test-fast: $(INSTALLED)  ## The tests that take less than three minutes, for work
 	@$(BIN)/ruff check --quiet .
@@ -96,8 +96,13 @@ test-spark: $(INSTALLED) $(SPARK)/.installed  ## Build the demo on Spark and com
 mutation: $(INSTALLED)  ## Ask the tests about small mistakes in the core SQL (some 15 minutes)
 	$(BIN)/python tests/mutation/run.py
 
+# L needs some 60 GB of disk and an hour; S is a minute or two.
+SIZE := s
+bench: $(INSTALLED)  ## Time the build at SIZE=s|m|l beside its floors, write docs/benchmarks.md
+	$(BIN)/python -m bestand.bench.scale --size $(SIZE)
+
 bench-clv: $(INSTALLED)  ## Time fits and scores beside lifetimes and scipy, write docs/benchmarks.md (some 3 minutes)
-	$(BIN)/python scripts/bench.py clv
+	$(BIN)/python -m bestand.bench.clv clv
 
 bench-health: $(INSTALLED)  ## Score two simulated bases beside scikit-learn, write docs/benchmarks.md (some 3 minutes)
 	$(BIN)/python tests/python/bench_health.py

@@ -36,7 +36,7 @@ SLUG = "bestand"
 USER = "admin"
 PORT = 8088
 PASSWORD = "BESTAND_SUPERSET_PASSWORD"
-START_SECONDS = 120.0
+START_SECONDS = 300.0  # a busy machine takes minutes to import it
 
 app = typer.Typer(
     help="The Superset dashboard over the published marts.", no_args_is_help=True, add_completion=False,

@@ -10,7 +10,11 @@
 {% macro has_files(folder) %}{{ return(adapter.dispatch('has_files', 'bestand')(folder)) }}{% endmacro %}
 {% macro default__has_files(folder) %}{{ return(true) }}{% endmacro %}
 {% macro duckdb__has_files(folder) %}
-    {{ return(run_query("select file from glob('" ~ folder.replace("'", "''") ~ "/*') limit 1") | length > 0) }}
+    {#- glob names files, not folders: where every entity has a folder of its own, they lie one level down -#}
+    {%- set base = folder.replace("'", "''") -%}
+    {{ return(run_query(
+        "select file from glob('" ~ base ~ "/*') union all select file from glob('" ~ base ~ "/*/*') limit 1"
+    ) | length > 0) }}
 {% endmacro %}
 
 {% macro files_of_entity(folder, entity) %}

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from bestand import examples
+from bestand.bench.page import write_section
 from health_reference import Comparison, compare
-from project import ROOT, build_files
+from project import build_files
 
-PAGE = ROOT / "docs" / "benchmarks.md"
-HEADING = "## The health score"
+HEADING = "The health score beside scikit-learn"
 DATES = {
     "churnsim_crm5": (dt.date(2023, 5, 1), dt.date(2023, 9, 1)),
     "churnsim_socialnet7": (dt.date(2020, 8, 1), dt.date(2020, 11, 1)),
@@ -71,10 +71,7 @@ def main() -> None:
         "in standard deviations, unknown as usual (`LogisticRegression()`, `GradientBoostingClassifier()`). Intervals: "
         "400 draws of accounts with replacement."
     )
-    page = PAGE.read_text(encoding="utf-8")
-    kept = page[: page.index(HEADING)] if HEADING in page else page
-    parts = [kept.rstrip(), f"{HEADING} beside scikit-learn", introduction, *sections]
-    PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    write_section(HEADING, "\n\n".join([introduction, *sections]))
     print("\n\n".join(sections))
 
 

@@ -1,4 +1,5 @@
-"""The benchmark of customer value: `python scripts/bench.py clv` runs it and writes docs/benchmarks.md.
+"""The benchmark of customer value: `python -m bestand.bench.clv clv` runs it and writes
+its section of docs/benchmarks.md.
 
 Simulated customers without contract are fitted and scored by Bestand's SQL, by the package lifetimes and by scipy, each
 in a process of its own, one after another, on the same histories. lifetimes and scipy get arrays in memory, Bestand a
@@ -28,9 +29,12 @@ import typer
 import yaml
 from rich.console import Console
 
-ROOT = Path(__file__).resolve().parents[1]
+from .. import paths
+from .page import PAGE, write_section
+
+ROOT = paths.ROOT
 CACHE = ROOT / ".cache" / "bench"
-PAGE = ROOT / "docs" / "benchmarks.md"
+HEADING = "Customers without contract: fits, expectations, lifetime value"
 
 SIZES = [2_357, 100_000, 1_000_000]
 TOOLS = ["bestand", "lifetimes", "scipy"]
@@ -436,7 +440,7 @@ def measure(tool: str, path: Path, cap: float) -> Outcome:
     """Runs a tool in a process of its own for at most `cap` seconds; what it finished by then counts."""
     outcome = Outcome()
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).resolve()), "worker", tool, str(path)],
+        [sys.executable, "-m", "bestand.bench.clv", "worker", tool, str(path)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     timer = threading.Timer(cap, process.kill)
@@ -477,27 +481,12 @@ def times_faster(mine: float | None, other: float | None) -> str:
     return f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2f}" if ratio >= 0.01 else "under 0.01"
 
 
-HEALTH_HEADING = "## The health score"  # this section is written by `make bench-health`, and kept
-
-
-def with_health(text: str, earlier: Path) -> str:
-    """The page with the section on the health score that the earlier page has."""
-    before = earlier.read_text(encoding="utf-8") if earlier.exists() else ""
-    kept = before[before.index(HEALTH_HEADING) :] if HEALTH_HEADING in before else ""
-    return text.rstrip() + "\n\n" + kept if kept else text
-
-
 def page(outcomes: dict[int, dict[str, Outcome]], cap: float) -> str:
-    """docs/benchmarks.md."""
+    """The section of docs/benchmarks.md."""
     cores = os.cpu_count() or 1
     versions = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "dbt-core", "lifetimes", "scipy", "numpy"))
     lines = [
-        "# Benchmarks",
-        "",
-        "Written by `make bench-clv`; every figure is from that one run, so compare within the page, not between "
-        "machines.",
-        "",
-        "## Customers without contract: fits, expectations, lifetime value",
+        "Written by `make bench-clv`.",
         "",
         f"On {cores} cores ({platform.machine()}), Python {platform.python_version()}, {versions}.",
         "",
@@ -597,7 +586,7 @@ def clv(
                 outcome = outcomes[customers][tool] = measure(tool, path, cap)
             told = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in outcome.seconds.items())
             console.print(f"{customers:,} customers, {tool}: {told}{' ' + outcome.failure if outcome.failure else ''}")
-    out.write_text(with_health(page(outcomes, cap), PAGE), encoding="utf-8")
+    write_section(HEADING, page(outcomes, cap), out)
     console.print(f"Written: {out}")
     if any(
         outcome.failure and outcome.failure != "capped" for tools in outcomes.values() for outcome in tools.values()
