@@ -69,7 +69,7 @@ test-fast: $(INSTALLED)  ## The tests that take less than three minutes, for wor
 
 # What needs system packages comes before the tests that use it; pytest stays last, its closing line is CI's verdict.
 test-all: browser $(SUPERSET)/.installed  ## make test, the dashboard in a real Superset and browser, and kills of refreshes
-	@$(MAKE) --no-print-directory test MARKED='-m "not spark"'
+	@$(MAKE) --no-print-directory test MARKED='-m "not torture and not spark"'
 
 browser:  ## Install Debian's Chromium, which the dashboard is tested in (needs root)
 	@command -v chromium >/dev/null 2>&1 || { \
@@ -84,7 +84,7 @@ LOCK :=
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --no-strip-extras --quiet $(LOCK)
 
-torture: $(INSTALLED) $(DUCKDB15)/.installed  ## Kill refreshes at 200 random moments (20 in make test-all) and all the rest of it
+torture: $(INSTALLED) $(DUCKDB15)/.installed  ## Kill refreshes at 200 random moments (20 in make test-all), fill disks, close folders
 	BESTAND_TORTURE_KILLS=200 $(BIN)/python -m pytest tests/python/test_refresh_torture.py -s
 
 # Unit tests on Spark are dear: without UNIT=1 only those of dates, money and rates run.

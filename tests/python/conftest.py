@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     xdist keeps this order with --no-loadscope-reorder alone.
     """
-    items.sort(key=lambda item: item.get_closest_marker("torture") is None)
+    items.sort(key=lambda item: item.path.name != "test_refresh_torture.py")
 
 
 @pytest.fixture(scope="session")

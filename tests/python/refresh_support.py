@@ -349,16 +349,20 @@ def tells_its_day(database: Path) -> bool:
 # --- checkers: each returns what is wrong, in sentences; nothing when all is well ---
 
 
-def publish_faults(published: Path, known: Mapping[str, int] | None = None) -> list[str]:
+def publish_faults(published: Path, known: Mapping[str, int] | None = None, *, is_first: bool = False) -> list[str]:
     """What is not whole about the publish that readers see now, and about those that are kept.
 
     `known` maps build ids to the day they were made for: what is published must be one of them and tell that day.
+    After a kill in the very first publish (`is_first`) the pointer to Parquet may not be there yet.
     """
     found: list[str] = []
     database = published / "marts.duckdb"
-    current = current_parquet(published)
     found += database_faults(database, known)
-    found += parquet_faults(current, known)
+    if not is_first or (published / "parquet" / "current").is_symlink():
+        current = current_parquet(published)
+        found += parquet_faults(current, known)
+        if current.parent.parent != published / "publishes":
+            found.append(f"parquet/current points to {current}, which is not in publishes")
     for folder in sorted((published / "publishes").iterdir()):
         if folder.name.startswith("."):
             continue  # not a publish; see leftovers
@@ -373,8 +377,6 @@ def publish_faults(published: Path, known: Mapping[str, int] | None = None) -> l
         if read_json(folder / "manifest.json").get("build_id") != folder.name:
             found.append(f"publishes/{folder.name}: manifest.json is of another build")
         found += same_content(folder / "marts.duckdb", folder / "parquet")
-    if current.parent.parent != published / "publishes":
-        found.append(f"parquet/current points to {current}, which is not in publishes")
     (build,) = [row["build_id"] for row in rows(database, "select build_id from operations.publish_manifest")]
     kept = published / "publishes" / build / "marts.duckdb"
     if not kept.exists():
@@ -746,7 +748,7 @@ class Victim:
         for build in {now, *self.place.kept()} - set(self.known):
             # made by the command that was killed: then it holds the day of that command
             self.known[build] = self.day
-        found = publish_faults(published, self.known)
+        found = publish_faults(published, self.known, is_first=before is None)
         if before is not None and now < before:
             found.append(f"went back from {before} to {now}")
         return found
