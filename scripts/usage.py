@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -30,3 +31,14 @@ def vars_given(text: str, *, as_json: bool = False) -> dict[str, Any]:
     if not isinstance(given, dict):
         fail(f"--vars is {text!r}; expected YAML such as '{{reporting_currency: USD}}'.", as_json=as_json)
     return given
+
+
+def source_given(option: str, folder: Path | None, source: str | None, *, as_json: bool = False) -> dict[str, str]:
+    """The vars that --source and the option for a folder of files name; nothing given, nothing named."""
+    if folder is None:
+        return {} if source is None else {"crm_source": str(source)}
+    if source not in (None, "files"):
+        fail(f"{option} goes with --source files, not with --source {source}.", as_json=as_json)
+    if not folder.is_dir():
+        fail(f"{option} {folder}: there is no such folder.", as_json=as_json)
+    return {"crm_source": "files", "crm_files": str(folder.resolve())}

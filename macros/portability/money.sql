@@ -2,23 +2,14 @@
 
 {#
   amount x quantity / months, rounded once. DuckDB divides decimals as doubles, which can miss a tie, and Spark rounds the
-  quotient of decimals to the places that are left, and then again; so the division is done on whole ten-thousandths.
+  quotient of decimals to the places that are left, and then again; so 10^8 x amount x quantity is divided as a whole number
+  by 10^4 x months, after half the divisor is added.
 #}
-{% macro money_per_month(amount, quantity, months) %}
-    {{ return(adapter.dispatch('money_per_month', 'bestand')(amount, quantity, months)) }}
-{% endmacro %}
-{% macro default__money_per_month(amount, quantity, months) -%}
+{% macro money_per_month(amount, quantity, months) -%}
     cast((
         {{ whole_units(amount) }} * {{ whole_units(quantity) }}
         + 5000 * {{ months }}
-    ) div (10000 * {{ months }}) * cast(0.0001 as decimal(5, 4)) as decimal(18, 4))
-{%- endmacro %}
-{% macro duckdb__money_per_month(amount, quantity, months) -%}
-    {#- 10^8 x amount x quantity as a whole number, divided by 10^4 x months, rounded by adding half the divisor #}
-    cast((
-        {{ whole_units(amount) }} * {{ whole_units(quantity) }}
-        + 5000 * {{ months }}
-    ) // (10000 * {{ months }}) * cast(0.0001 as decimal(5, 4)) as decimal(18, 4))
+    ) {{ whole_division() }} (10000 * {{ months }}) * cast(0.0001 as decimal(5, 4)) as decimal(18, 4))
 {%- endmacro %}
 
 {#
@@ -33,34 +24,18 @@
   amount x numerator / denominator for sums of money that are not negative, rounded once. In whole ten-thousandths, as a
   quotient of doubles or of scaled decimals can miss a tie.
 #}
-{% macro scale_money(amount, numerator, denominator) %}
-    {{ return(adapter.dispatch('scale_money', 'bestand')(amount, numerator, denominator)) }}
-{% endmacro %}
-{% macro default__scale_money(amount, numerator, denominator) -%}
+{% macro scale_money(amount, numerator, denominator) -%}
     cast(
         (2 * {{ whole_units(amount) }} * {{ whole_units(numerator) }} + {{ whole_units(denominator) }})
-        div (2 * {{ whole_units(denominator) }}) * cast(0.0001 as decimal(5, 4)) as decimal(38, 4)
-    )
-{%- endmacro %}
-{% macro duckdb__scale_money(amount, numerator, denominator) -%}
-    cast(
-        (2 * {{ whole_units(amount) }} * {{ whole_units(numerator) }} + {{ whole_units(denominator) }})
-        // (2 * {{ whole_units(denominator) }}) * cast(0.0001 as decimal(5, 4)) as decimal(38, 4)
+        {{ whole_division() }} (2 * {{ whole_units(denominator) }}) * cast(0.0001 as decimal(5, 4)) as decimal(38, 4)
     )
 {%- endmacro %}
 
 {# The mean of a sum of money that is not negative, to the cent, half up; from whole numbers, so that ties are ties. #}
-{% macro mean_money(total, count) %}
-    {{ return(adapter.dispatch('mean_money', 'bestand')(total, count)) }}
-{% endmacro %}
-{% macro default__mean_money(total, count) -%}
+{% macro mean_money(total, count) -%}
     cast(
-        ({{ whole_units(total) }} + 50 * {{ count }}) div (100 * {{ count }}) * cast(0.01 as decimal(3, 2)) as decimal(18, 2)
-    )
-{%- endmacro %}
-{% macro duckdb__mean_money(total, count) -%}
-    cast(
-        ({{ whole_units(total) }} + 50 * {{ count }}) // (100 * {{ count }}) * cast(0.01 as decimal(3, 2)) as decimal(18, 2)
+        ({{ whole_units(total) }} + 50 * {{ count }}) {{ whole_division() }} (100 * {{ count }})
+        * cast(0.01 as decimal(3, 2)) as decimal(18, 2)
     )
 {%- endmacro %}
 
@@ -89,6 +64,11 @@
 {% macro whole_units(amount) %}{{ return(adapter.dispatch('whole_units', 'bestand')(amount)) }}{% endmacro %}
 {% macro default__whole_units(amount) -%} cast(cast({{ amount }} as decimal(38, 4)) * 10000 as decimal(38, 0)) {%- endmacro %}
 {% macro duckdb__whole_units(amount) -%} cast(cast({{ amount }} as decimal(38, 4)) * 10000 as hugeint) {%- endmacro %}
+
+{# The operator that divides whole numbers and drops the rest. #}
+{% macro whole_division() %}{{ return(adapter.dispatch('whole_division', 'bestand')()) }}{% endmacro %}
+{% macro default__whole_division() -%} div {%- endmacro %}
+{% macro duckdb__whole_division() -%} // {%- endmacro %}
 
 {# A sum of money; the type is fixed because engines widen sums of decimals differently. #}
 {% macro sum_money(amount) -%} cast(coalesce(sum({{ amount }}), 0) as decimal(38, 4)) {%- endmacro %}

@@ -98,7 +98,6 @@ def _run(inputs: Path | None, note: str | None, kind: str | None, subject: str |
 def _served_again(layout: Layout) -> str | None:
     """Gives PostgreSQL, where it is served, the current publish as it is now; what went wrong, if anything."""
     from ..refresh import serving, swap
-    from ..refresh.postgres import PostgresError
     from ..refresh.report import Stop
 
     build_id = swap.current_build(layout)
@@ -106,6 +105,6 @@ def _served_again(layout: Layout) -> str | None:
         if build_id:
             serving.to_postgres(layout.current, build_id)
             serving.directory_to_postgres(layout)
-    except (Stop, PostgresError) as error:
-        return str(error)
+    except Stop as refused:
+        return str(refused)
     return None

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ..usage import fail, vars_given
+from ..usage import fail, source_given, vars_given
 from . import steps
 from .layout import KEPT
 from .report import Report
@@ -61,15 +61,10 @@ def refresh(
     """Read the inputs, build, audit and publish the marts; readers see the old ones until the new are whole."""
     from .run import refresh as run
 
-    chosen = vars_given(variables, as_json=as_json)
-    if input is not None:
-        if source not in (None, "files"):
-            fail(f"--input goes with --source files, not with --source {source}.", as_json=as_json)
-        if not input.is_dir():
-            fail(f"--input {input}: there is no such folder.", as_json=as_json)
-        chosen |= {"crm_source": "files", "crm_files": str(input.resolve())}
-    elif source is not None:
-        chosen["crm_source"] = source
+    chosen = {
+        **vars_given(variables, as_json=as_json),
+        **source_given("--input", input, source, as_json=as_json),
+    }
     if as_of is not None:
         chosen["as_of_date"] = as_of
     request = Request(chosen, target, tuple(marts or ()), full, dry_run, accept_changes, keep)

@@ -232,9 +232,7 @@ def _build(request: Request, job: Job, build: Build, variables: dict[str, Any], 
     if _stopping.is_set():  # dbt takes the interruption for itself and ends its run
         raise KeyboardInterrupt
     rows = working.rows_by_table(paths.database())
-    job.details = job.details.replaced_by(outcome.details(job.run.build_id, done, rows))
-    job.run.tests_failed = job.details.tests_that("fail", "error")
-    job.run.tests_warned = job.details.tests_that("warn")
+    _note(job, outcome.details(job.run.build_id, done, rows))
     job.report.warnings += [f"dbt: {name}" for name in done.warnings]
     if done.exit_code:
         _remember(job, job.details)
@@ -348,13 +346,17 @@ def _audit(job: Job, build: Build, file: Path) -> None:
     job.report.data_docs = found.index
     job.report.failures += [one.message for one in found.failures]
     job.report.warnings += [one.message for one in found.warnings]
-    expected = Details(tests=[outcome.expectation(job.run.build_id, one) for one in found.results])
-    job.details = job.details.replaced_by(expected)
-    job.run.tests_failed = job.details.tests_that("fail", "error")
-    job.run.tests_warned = job.details.tests_that("warn")
+    _note(job, Details(tests=[outcome.expectation(job.run.build_id, one) for one in found.results]))
     if not found.ok:
         _remember(job, job.details)
         raise Stop(Exit.REFUSED, "refused", "\n".join(one.message for one in found.failures))
+
+
+def _note(job: Job, details: Details) -> None:
+    """Adds what dbt or the audit found, and counts anew."""
+    job.details = job.details.replaced_by(details)
+    job.run.tests_failed = job.details.tests_that("fail", "error")
+    job.run.tests_warned = job.details.tests_that("warn")
 
 
 def _describe(run: state.Run, build: Build, target: str | None = None) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -12,32 +15,41 @@ from .layout import Layout, sync
 from .report import Exit, Stop
 from .steps import reached
 
+if TYPE_CHECKING:
+    from .postgres import PostgresTarget
+
 
 def to_postgres(file: Path, build_id: str) -> None:
     """Publishes to PostgreSQL where a server is named; before the files, as it is the likelier one to refuse."""
-    if not os.environ.get("BESTAND_POSTGRES_URL"):
-        return
-    from . import postgres
-
-    try:
-        target = postgres.PostgresTarget.from_environment()
+    with _server() as target:
         if target:
+            from .postgres import publish
+
             reached("publishing to PostgreSQL")
-            postgres.publish(target, file, build_id=build_id, reached=reached)
-    except postgres.PostgresError as error:
-        raise Stop(Exit.FAILED, "failed", str(error)) from error
+            publish(target, file, build_id=build_id, reached=reached)
 
 
 def directory_to_postgres(layout: Layout) -> None:
-    """Gives PostgreSQL the restricted names, where it is to have them. PostgresError: it refuses."""
-    file = layout.directory
-    if not os.environ.get("BESTAND_POSTGRES_URL") or not file.exists():
-        return
-    from . import postgres
+    """Gives PostgreSQL the restricted names, where it is to have them."""
+    with _server() as target:
+        if target and target.has_directory and layout.directory.exists():
+            from .postgres import publish_directory
 
-    target = postgres.PostgresTarget.from_environment()
-    if target and target.has_directory:
-        postgres.publish_directory(target, file)
+            publish_directory(target, layout.directory)
+
+
+@contextmanager
+def _server() -> Iterator[PostgresTarget | None]:
+    """The PostgreSQL server that is named, if one is: only then is its driver imported. Stop: it refuses."""
+    if not os.environ.get("BESTAND_POSTGRES_URL"):
+        yield None
+        return
+    from .postgres import PostgresError, PostgresTarget
+
+    try:
+        yield PostgresTarget.from_environment()
+    except PostgresError as error:
+        raise Stop(Exit.FAILED, "failed", str(error)) from error
 
 
 def write_directory(database: Path, layout: Layout) -> list[str]:
@@ -56,10 +68,8 @@ def write_directory(database: Path, layout: Layout) -> list[str]:
     waiting.chmod(0o600)
     sync(waiting)
     waiting.replace(layout.directory)
-    from .postgres import PostgresError
-
     try:
         directory_to_postgres(layout)
-    except PostgresError as error:
-        return [str(error)]
+    except Stop as refused:
+        return [str(refused)]
     return []

@@ -62,15 +62,30 @@ def _rows(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, 
     if found or not doubles:
         return found
     order = ", ".join([exact, *doubles])
-    # the exact columns agree, so the same place in the order is the same row
-    numbered = f"select row_number() over (order by {order}) as n, {', '.join(doubles)} from {{}}.{table}"
     for column in doubles:
-        a, b = f"a.{column}", f"b.{column}"
-        apart = connection.execute(
-            f"select {a}, {b} from ({numbered.format('one')}) as a join ({numbered.format('other')}) as b using (n) "
-            f"where {a} is distinct from {b} "
-            f"and coalesce(abs({a} - {b}) > {tolerance} * greatest(abs({a}), abs({b})), true) limit 3"
-        ).fetchall()
+        apart = doubles_apart(connection, f"one.{table}", f"other.{table}", order, column, tolerance)
         if apart:
             found.append(f"{table}.{column}: {apart}")
     return found
+
+
+def doubles_apart(
+    connection: duckdb.DuckDBPyConnection,
+    one: str,
+    other: str,
+    order: str,
+    column: str,
+    tolerance: str,
+    least: str = "0",
+) -> list[tuple[object, ...]]:
+    """The first pairs of doubles that differ by more than a share of the larger one (or of `least`, if larger).
+
+    Rows are paired by their place in an order by the columns that agree.
+    """
+    numbered = f"select row_number() over (order by {order}) as place, {column} from {{}}"
+    a, b = f"a.{column}", f"b.{column}"
+    return connection.execute(
+        f"select {a}, {b} from ({numbered.format(one)}) as a join ({numbered.format(other)}) as b using (place) "
+        f"where {a} is distinct from {b} "
+        f"and coalesce(abs({a} - {b}) > {tolerance} * greatest(abs({a}), abs({b}), {least}), true) limit 3"
+    ).fetchall()

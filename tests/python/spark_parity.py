@@ -9,13 +9,12 @@ import sys
 from pathlib import Path
 
 import duckdb
-from same_marts import FITTED
+from same_marts import FITTED, INEXACT, doubles_apart
 
 TOLERANCE = "1e-9"
 FITTED_TOLERANCE = "1e-6"
 # Tables between the marts that hold fitted parameters, or what is scored with them.
 OF_FITS = ("_fits", "_scores", "_clv", "_health_")
-INEXACT = ("DOUBLE", "FLOAT")
 
 
 def differences(duckdb_build: Path, exported: Path, schema: str = "marts") -> list[str]:
@@ -74,17 +73,10 @@ def _first_difference(connection: duckdb.DuckDBPyConnection, built: str, files: 
     is_fitted = table.startswith(FITTED) or any(part in table for part in OF_FITS)
     tolerance = FITTED_TOLERANCE if is_fitted else TOLERANCE
     order = ", ".join([exact, *(f'round("{name}", 6)' for name in doubles)])
-    numbered = f"select row_number() over (order by {order}) as place, * from {{}}"
     for name in doubles:
-        a, b = f'a."{name}"', f'b."{name}"'
-        rows = connection.execute(
-            f"select {a}, {b}, a.* from ({numbered.format(built)}) as a "
-            f"join ({numbered.format(spark)}) as b using (place) "
-            f"where {a} is distinct from {b} "
-            f"and coalesce(abs({a} - {b}) > {tolerance} * greatest(abs({a}), abs({b}), 1e-3), true) limit 1"
-        ).fetchall()
-        if rows:
-            return f"{name}: {rows[0]}"
+        apart = doubles_apart(connection, built, spark, order, f'"{name}"', tolerance, least="1e-3")
+        if apart:
+            return f"{name}: {apart}"
     return None
 
 
