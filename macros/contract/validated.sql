@@ -110,6 +110,7 @@
     3. of rows with the same key and the same known_at one is kept, the copies are quarantined as duplicate, rows with
        other content as conflicting_duplicate (kept: the first by all columns in the order of the contract);
     4. the newest row is accepted, older ones are superseded; a newest row that says is_deleted is superseded as well.
+  Entities with volume are brought up to date by account: a row is judged beside those of its key, its account and its contact.
 #}
 {% macro validated(entity) %}
 {%- set spec = crm_entity(entity) -%}
@@ -120,6 +121,9 @@
 {%- set content = [] -%}
 {%- for name in spec.columns -%}{%- do content.append(name ~ ' asc nulls last') -%}{%- endfor -%}
 {%- do content.append('is_deleted asc nulls last') -%}
+{% if entity in by_account_entities() -%}
+    {{ by_account('int_touched_sources', account='source_account_id') }}
+{%- endif -%}
 -- depends_on: {{ ref('reader_rejects') }} (so that the gate on this table, which reads both, holds up all below)
 with
 {%- for column, parent in spec.parents.items() %}
@@ -140,7 +144,13 @@ source as (
         {%- for name in spec.input_columns %}
         {{ name }} as raw_{{ name }}{{ ',' if not loop.last }}
         {%- endfor %}
+    {%- if entity in by_account_entities() %}
+    from {{ touched_rows(
+        ref('stg_crm__' ~ entity), 'coalesce(' ~ parse_value('text', 'account_id') ~ ", '')"
+    ) }} as touched
+    {%- else %}
     from {{ ref('stg_crm__' ~ entity) }}
+    {%- endif %}
 ),
 
 parsed as (

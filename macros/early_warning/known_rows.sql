@@ -4,9 +4,12 @@
   alone, and of a time column (resolved_at, paid_on ...) only what lies before g; then no later row changes it.
   A row is known no sooner than its account and its contact are, and no longer than its contact is there.
   The conformed tables cannot serve here: they hold the newest version as of the build's own date.
+  In a model by account, of an entity that is validated by account, the rows of the touched accounts.
 #}
 {% macro known_rows(entity) -%}
     {%- set spec = crm_entity(entity) -%}
+    {%- set validated = ref('validated_' ~ entity) -%}
+    {%- if entity in by_account_entities() -%}{%- set validated = touched_rows(validated) -%}{%- endif -%}
     {#- rows of a merged account count for another, but were corrected under their own key -#}
     {%- set keys = [] -%}
     {%- for name in spec.key -%}{%- do keys.append('source_account_id' if name == 'account_id' else name) -%}{%- endfor -%}
@@ -48,7 +51,7 @@
             {%- endif %}
             {{ known_from_day('known_at') }} as known_from,
             {{ open_end() }} as known_to
-        from {{ ref('validated_' ~ entity) }}
+        from {{ validated }}
         where
             disposition = 'accepted'
             and not is_test_account
@@ -72,11 +75,11 @@
                     partition by {% for name in keys %}followed.{{ name }}{{ ', ' if not loop.last }}{% endfor %}
                     order by followed.known_at
                 ) as superseded_at
-            from {{ ref('validated_' ~ entity) }} as followed
+            from {{ validated }} as followed
             -- only a key that was corrected or deleted, or whose contact was, has a row of this kind
             inner join (
                 select {{ keys | join(', ') }}
-                from {{ ref('validated_' ~ entity) }}
+                from {{ validated }}
                 where disposition <> 'accepted' and {{ counted }}
                 group by {{ keys | join(', ') }}
             ) as corrected

@@ -20,6 +20,7 @@ from ..refresh import candidate
 from ..refresh.layout import Layout, put_in_place, sync
 from ..refresh.state import literal
 from ..refresh.steps import reached
+from ..refresh.working import forget_increments
 from . import textfiles
 from .discover import discover
 from .places import Places
@@ -247,6 +248,8 @@ def _carry_out(begun: Erasing) -> Erased:
         for path in (places.database, places.layout.memory):
             if path.exists():
                 reached(f"erasing in {places.named(path)}")
+                if path == places.database:
+                    forget_increments(path)
                 for table, touched in rewrite_database(path, plan, found, places.spill, always=True).items():
                     _note_touched(done, f"{places.named(path)}: {table}", touched)
         unreadable = places.database.with_name(f"{places.database.name}.unreadable")

@@ -204,6 +204,8 @@ def _refresh(request: Request, job: Job) -> None:
         note = working.make_ready(database, full=request.full)
         job.report.notes += [note] if note else []
         _build(request, job, build, variables)
+        why = working.why_in_full(database)
+        job.report.notes += [f"Built in full: {why}."] if why else []
         history = _attributes_seen(request, job, build, variables)
         _mark_complete(job, build)
         _nobody_returned(job)

@@ -125,6 +125,29 @@ def input_rows(file: Path, build: Build) -> tuple[int | None, int | None]:
     return row or (None, None)
 
 
+def why_in_full(file: Path) -> str | None:
+    """Why the last dbt build in it was no increment; None where it was one, or where nothing says so."""
+    with reading(file) as connection:
+        places = connection.execute(
+            "select schema_name from duckdb_tables() where table_name = 'increment_run' order by schema_name"
+        ).fetchall()
+        for (schema,) in places:
+            row = connection.execute(f'select is_increment, reason from "{schema}".increment_run').fetchone()
+            if row and not row[0]:
+                return str(row[1])
+    return None
+
+
+def forget_increments(file: Path) -> None:
+    """Drops what increments start from: the next build is a full one. For whoever changes rows behind dbt's back."""
+    with duckdb.connect(str(file)) as connection:
+        for schema, table in connection.execute(
+            "select schema_name, table_name from duckdb_tables() where schema_name like '%operations'"
+            " and table_name like 'increment\\_%' escape '\\'"
+        ).fetchall():
+            connection.execute(f'drop table "{schema}"."{table}"')
+
+
 def lacks_attribute_history(file: Path, build: Build) -> bool:
     """Whether the project itself has to keep earlier attributes: the source has accounts, but no account_history."""
     if build.crm_source == "seeds":

@@ -1,3 +1,5 @@
+{{ by_account() }}
+
 with
 
 contact_roles as (
@@ -5,11 +7,15 @@ contact_roles as (
 ),
 
 contacts as (
-    {{ known_rows('contacts') }}
+    select *
+    from (
+        {{ known_rows('contacts') }}
+    ) as known
+    {{ where_touched('account_id') }}
 ),
 
 usage_days as (
-    select * from {{ ref('int_usage_days') }}
+    select * from {{ touched_rows(ref('int_usage_days')) }} as touched
 ),
 
 signals as (

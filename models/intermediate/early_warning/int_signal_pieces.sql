@@ -1,13 +1,15 @@
+{{ by_account('int_touched_signals') }}
+
 with
 
 {% for family in signal_families() -%}
 {{ family }} as (
-    select * from {{ ref('int_signals_' ~ family) }}
+    select * from {{ touched_rows(ref('int_signals_' ~ family)) }} as touched
 ),
 
 {% endfor -%}
 stretches as (
-    select * from {{ ref('int_customer_stretches') }}
+    select * from {{ touched_rows(ref('int_customer_stretches')) }} as touched
 ),
 
 measured as (
@@ -33,7 +35,6 @@ followed as (
             lead(valid_from) over (partition by account_id, signal order by valid_from), {{ open_end() }}
         ) as valid_to
     from measured
-    where valid_from <= {{ as_of_date() }}
 ),
 
 -- nobody warns of who is not a customer
@@ -82,7 +83,6 @@ final as (
         has_data,
         evidence
     from clipped
-    where piece_from <= {{ as_of_date() }}
 )
 
 select * from final

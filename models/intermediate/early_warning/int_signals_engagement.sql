@@ -1,3 +1,5 @@
+{{ by_account('int_touched_signals') }}
+
 with
 
 accounts as (
@@ -5,11 +7,11 @@ accounts as (
 ),
 
 stretches as (
-    select * from {{ ref('int_customer_stretches') }}
+    select * from {{ touched_rows(ref('int_customer_stretches')) }} as touched
 ),
 
 usage_days as (
-    select * from {{ ref('int_usage_days') }}
+    select * from {{ touched_rows(ref('int_usage_days')) }} as touched
 ),
 
 tickets as (
@@ -29,7 +31,11 @@ orders as (
 ),
 
 milestones as (
-    {{ known_rows('milestones') }}
+    select *
+    from (
+        {{ known_rows('milestones') }}
+    ) as known
+    {{ where_touched('account_id') }}
 ),
 
 email_disengaged as (
@@ -129,12 +135,14 @@ signs as (
 
 -- before the first sign of anybody of the kind, silence says nothing
 sign_starts as (
+    {% call activity_starts('signs') -%}
     select
         coalesce(accounts.business_model, 'unknown') as business_model,
         min(signs.from_date) as signs_from
     from signs
     inner join accounts on signs.account_id = accounts.account_id  -- exactly one
     group by coalesce(accounts.business_model, 'unknown')
+    {%- endcall %}
 ),
 
 -- the silence of a customer begins on the day before he became one at the earliest: a start counts like a sign on it
@@ -282,8 +290,10 @@ read_emails as (
 ),
 
 email_starts as (
+    {% call activity_starts('emails') -%}
     select min(greatest(known_from, {{ add_days('sent_on', 1) }})) as emails_from
     from emails
+    {%- endcall %}
 ),
 
 mailed as (

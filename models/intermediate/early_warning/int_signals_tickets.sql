@@ -1,3 +1,5 @@
+{{ by_account('int_touched_signals') }}
+
 with
 
 tickets as (
@@ -5,7 +7,7 @@ tickets as (
 ),
 
 stretches as (
-    select * from {{ ref('int_customer_stretches') }}
+    select * from {{ touched_rows(ref('int_customer_stretches')) }} as touched
 ),
 
 spike as (
@@ -56,9 +58,11 @@ seen as (
 
 -- from here on who has no ticket is known to have none; without any ticket there is no such day, and nothing below
 base as (
+    {% call activity_starts('tickets') -%}
     select min(seen_from) as base_from
     from seen
     having min(seen_from) is not null
+    {%- endcall %}
 ),
 
 customers as (

@@ -1,7 +1,9 @@
+{{ by_account() }}
+
 with
 
 feature_days as (
-    select * from {{ ref('int_usage_feature_days') }}
+    select * from {{ touched_rows(ref('int_usage_feature_days')) }} as touched
 ),
 
 features as (
@@ -9,7 +11,7 @@ features as (
 ),
 
 stretches as (
-    select * from {{ ref('int_customer_stretches') }}
+    select * from {{ touched_rows(ref('int_customer_stretches')) }} as touched
 ),
 
 signals as (

@@ -1,3 +1,5 @@
+{{ by_account() }}
+
 with
 
 usage_daily as (

@@ -1,7 +1,9 @@
+{{ by_account() }}
+
 with
 
 usage_days as (
-    select * from {{ ref('int_usage_days') }}
+    select * from {{ touched_rows(ref('int_usage_days')) }} as touched
 ),
 
 final as (

@@ -1,7 +1,9 @@
+{{ by_account('int_touched_signals') }}
+
 with
 
 feature_days as (
-    select * from {{ ref('int_usage_feature_days') }}
+    select * from {{ touched_rows(ref('int_usage_feature_days')) }} as touched
 ),
 
 usage_starts as (
@@ -9,7 +11,7 @@ usage_starts as (
 ),
 
 stretches as (
-    select * from {{ ref('int_customer_stretches') }}
+    select * from {{ touched_rows(ref('int_customer_stretches')) }} as touched
 ),
 
 accounts as (

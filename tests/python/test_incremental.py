@@ -1,0 +1,213 @@
+"""A database brought up to date batch by batch holds what one full build of the same rows holds."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import signal_histories as histories
+import yaml
+from incremental_support import DAY, Refreshes, Rows, delivered, twisted
+from project import ROOT, Warehouse
+from same_marts import differences
+
+pytestmark = pytest.mark.slow
+
+FIRST = dt.date(2025, 3, 1)
+SCHEMAS = ("conformed", "quarantine", "intermediate", "marts")
+BY_THEMSELVES = ("int_touched_",)  # they say what a build has to do, and so differ
+
+
+def unlike(one: Warehouse, other: Warehouse) -> list[str]:
+    """What differs between two databases."""
+    found = [text for schema in SCHEMAS for text in differences(one.database, other.database, schema)]
+    return [text for text in found if not any(name in text for name in BY_THEMSELVES)]
+
+
+def reason(warehouse: Warehouse) -> str | None:
+    """Why a build was no increment; None where it was one."""
+    (row,) = warehouse.rows("select is_increment, reason from operations.increment_run")
+    return None if row["is_increment"] else row["reason"]
+
+
+def written(warehouse: Warehouse) -> dict[str, tuple[Any, ...]]:
+    """Per model whether it was brought up to date, and the rows it deleted and inserted."""
+    rows = warehouse.rows("select * from operations.increment_models")
+    return {row["model"]: (row["is_increment"], row["rows_deleted"], row["rows_inserted"]) for row in rows}
+
+
+def succeeded(warehouse: Warehouse) -> Warehouse:
+    assert warehouse.success, warehouse.messages()
+    return warehouse
+
+
+def whole(work: Path, rows: Rows, as_of: dt.date, **variables: Any) -> Warehouse:
+    """One full build of rows in a database of its own."""
+    shutil.rmtree(work, ignore_errors=True)
+    return succeeded(Refreshes(work).build(rows, as_of, **variables))
+
+
+def steps(seed: int) -> list[dt.date]:
+    """Days of the refreshes of a sequence: mostly one after the other, once after a while."""
+    chance = random.Random(seed)
+    days, day = [], FIRST
+    for gap in (1, 1, chance.choice([2, 3]), chance.choice([10, 30])):
+        day += gap * DAY
+        days.append(day)
+    return days
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_batches_give_what_one_build_gives(tmp_path: Path, seed: int) -> None:
+    """Random batches of new, late, corrected, moved, doubled and deleted rows, and of accounts that merge and go."""
+    days = steps(seed)
+    rows = twisted(histories.generate(200, seed), days, seed)
+    refreshes = Refreshes(tmp_path / "batches", {"reporting_time_zone": histories.ZONES[seed % 2]})
+    succeeded(refreshes.build(delivered(rows, FIRST), FIRST))
+    for number, day in enumerate(days):
+        warehouse = succeeded(refreshes.build(delivered(rows, day), day))
+        assert reason(warehouse) is None
+        done = written(warehouse)
+        for model in ("validated_orders", "validated_usage_daily", "int_usage_days", "int_usage_counts"):
+            assert done[model][0], f"{model} was built in full"
+        if number in (1, len(days) - 1):
+            expected = whole(tmp_path / "whole", delivered(rows, day), day, **refreshes.variables)
+            assert not unlike(warehouse, expected)
+
+
+@pytest.fixture(scope="module")
+def rows() -> Rows:
+    days = [FIRST + DAY, FIRST + 2 * DAY, FIRST + 3 * DAY]
+    return twisted(histories.generate(60, 11), days, 11)
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory, rows: Rows) -> Refreshes:
+    """A whole build of the first day, for tests to copy."""
+    refreshes = Refreshes(tmp_path_factory.mktemp("state"))
+    succeeded(refreshes.build(delivered(rows, FIRST), FIRST))
+    return refreshes
+
+
+@pytest.fixture
+def refreshes(state: Refreshes, tmp_path: Path) -> Refreshes:
+    copy = Refreshes(tmp_path / "copy")
+    copy.work.mkdir()
+    shutil.copy(state.database, copy.database)
+    return copy
+
+
+def test_a_batch_that_touches_nothing_writes_nothing(refreshes: Refreshes, rows: Rows, tmp_path: Path) -> None:
+    """The same rows a day later: no row of a model by account is written, and none is other than in a full build."""
+    day = FIRST + DAY
+    same = delivered(rows, FIRST)
+    warehouse = succeeded(refreshes.build(same, day))
+    assert reason(warehouse) is None
+    done = {model: what for model, what in written(warehouse).items() if model.startswith("validated_")}
+    pending = warehouse.rows("select * from conformed.validated_orders where disposition = 'not_yet_known'")
+    assert not pending, "rows announced are touched until they are known"
+    assert done and all(what == (True, 0, 0) for what in done.values()), done
+    assert not unlike(warehouse, whole(tmp_path / "whole", same, day))
+    again = succeeded(refreshes.build(same, day))
+    done = written(again)
+    assert len(done) >= 14
+    assert all(what == (True, 0, 0) for what in done.values()), done
+    assert not unlike(again, warehouse)
+
+
+def test_a_batch_delivered_twice(refreshes: Refreshes, rows: Rows, tmp_path: Path) -> None:
+    """Rows that were known already and come again are seen, and nobody can say which they are: all is built."""
+    day = FIRST + DAY
+    once, before = delivered(rows, day), delivered(rows, FIRST)
+    succeeded(refreshes.build(once, day))
+    again = succeeded(refreshes.build(once, day))
+    assert reason(again) is None
+    new = {entity: [row for row in found if row not in before[entity]] for entity, found in once.items()}
+    twice = {entity: found + new[entity] for entity, found in once.items()}
+    warehouse = succeeded(refreshes.build(twice, day))
+    assert "are not those of the last build" in str(reason(warehouse))
+    assert not unlike(warehouse, whole(tmp_path / "whole", twice, day))
+
+
+@pytest.mark.parametrize("broken", ["int_usage_counts", "int_signal_episodes"])
+def test_a_build_that_breaks_is_done_again(refreshes: Refreshes, rows: Rows, tmp_path: Path, broken: str) -> None:
+    """A model that cannot be written ends the build half-way. What comes next may hold less than the broken build saw."""
+    day = FIRST + DAY
+    with refreshes.in_the_way(broken):
+        failed = refreshes.build(delivered(rows, day), day)
+        assert not failed.success
+    shorter = {
+        entity: found if entity in ("accounts", "features") else found[: -len(found) // 300 or None]
+        for entity, found in delivered(rows, day).items()
+    }
+    warehouse = succeeded(refreshes.build(shorter, day))
+    expected = whole(tmp_path / "whole", shorter, day)
+    assert not unlike(warehouse, expected)
+    day += DAY
+    with refreshes.in_the_way(broken):
+        assert not refreshes.build(delivered(rows, day), day).success
+    warehouse = succeeded(refreshes.build(delivered(rows, day), day))
+    assert not unlike(warehouse, whole(tmp_path / "whole", delivered(rows, day), day))
+
+
+CASES: dict[str, tuple[Callable[[Refreshes, Rows], Warehouse], str]] = {
+    "backdated": (
+        lambda refreshes, rows: refreshes.build(delivered(rows, FIRST - DAY), FIRST - DAY),
+        "the as-of date 2025-02-28 lies before 2025-03-01, that of the last build",
+    ),
+    "var": (
+        lambda refreshes, rows: refreshes.build(delivered(rows, FIRST), FIRST, alert_grid=7),
+        "changed vars: alert_grid",
+    ),
+    "full": (
+        lambda refreshes, rows: refreshes.build(delivered(rows, FIRST), FIRST, "--full-refresh"),
+        "it was asked for",
+    ),
+    "edited": (
+        lambda refreshes, rows: refreshes.build(edited(delivered(rows, FIRST)), FIRST),
+        "are not those of the last build",
+    ),
+    "entity": (
+        lambda refreshes, rows: refreshes.build(
+            {entity: found for entity, found in delivered(rows, FIRST).items() if entity != "messages"}, FIRST
+        ),
+        "messages is not supplied any more",
+    ),
+}
+
+
+def edited(rows: Rows) -> Rows:
+    """One row says something else, and nothing tells that it was changed."""
+    first, *rest = rows["usage_events"]
+    return {**rows, "usage_events": [{**first, "quantity": 77}, *rest]}
+
+
+@pytest.mark.parametrize("case", list(CASES))
+def test_what_needs_a_full_build_gets_one_and_says_so(refreshes: Refreshes, rows: Rows, case: str) -> None:
+    build, expected = CASES[case]
+    warehouse = succeeded(build(refreshes, rows))
+    assert expected in str(reason(warehouse))
+    assert not any(is_increment for is_increment, *_ in written(warehouse).values())
+
+
+def test_a_part_of_the_project_is_built_in_full_and_so_is_what_follows(refreshes: Refreshes, rows: Rows) -> None:
+    part = Refreshes(refreshes.work, select=("int_usage_days",))
+    warehouse = succeeded(part.build(delivered(rows, FIRST), FIRST))
+    assert reason(warehouse) == "only a part of the project is selected"
+    assert written(warehouse) == {"int_usage_days": (False, None, None)}
+    warehouse = succeeded(refreshes.build(delivered(rows, FIRST), FIRST))
+    assert reason(warehouse) == "there is no whole build to start from"
+
+
+def test_every_var_is_compared_or_known_not_to_matter() -> None:
+    project = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
+    text = (ROOT / "macros" / "refresh" / "state.sql").read_text(encoding="utf-8")
+    listed = text.split("{% macro refresh_vars() %}")[1].split("{% endmacro %}")[0]
+    missing = {name for name in project["vars"] if f"'{name}'" not in listed}
+    assert missing == {"as_of_date", "demo_as_of_date", "crm_files", "crm_held_files", "crm_schema"}
+
