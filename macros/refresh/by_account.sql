@@ -10,6 +10,9 @@
     {%- if not is_increment() -%}
         {%- if is_building() -%}
             {%- do run_query('insert into ' ~ increment_table('models') ~ " values ('" ~ model.name ~ "', false, null, null, null)") -%}
+        {%- elif refreshes_by_account() and increment_table_exists('state') -%}
+            {#- built by a command that begin_refresh did not see -#}
+            {%- do forget_state() -%}
         {%- endif -%}
         {{ return(whole_table()) }}
     {%- endif -%}
@@ -50,12 +53,6 @@
     {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
-
-{# The adapter's own table materialisation. #}
-{% macro whole_table() %}{{ return(adapter.dispatch('whole_table', 'bestand')()) }}{% endmacro %}
-{% macro default__whole_table() %}{{ return(dbt.materialization_table_default()) }}{% endmacro %}
-{% macro duckdb__whole_table() %}{{ return(dbt.materialization_table_duckdb()) }}{% endmacro %}
-{% macro spark__whole_table() %}{{ return(dbt.materialization_table_spark()) }}{% endmacro %}
 
 {# The relation that names the accounts for which the model that is built is to be recomputed. #}
 {% macro touched_relation() %}{{ return(built_relation(config.require('touched'))) }}{% endmacro %}

@@ -17,11 +17,6 @@
 #}
 {% macro increment_table(name) %}{{ return((generate_schema_name('operations', none) | trim) ~ '.increment_' ~ name) }}{% endmacro %}
 
-{# Whether the engine can. Where it cannot, models by account are ordinary tables. #}
-{% macro refreshes_by_account() %}{{ return(adapter.dispatch('refreshes_by_account', 'bestand')()) }}{% endmacro %}
-{% macro default__refreshes_by_account() %}{{ return(false) }}{% endmacro %}
-{% macro duckdb__refreshes_by_account() %}{{ return(true) }}{% endmacro %}
-
 {# Whether a command builds models, rather than shows or tests them, or makes tables without rows. #}
 {% macro is_building() %}
     {{ return(execute and flags.WHICH in ['run', 'build'] and not flags.EMPTY and refreshes_by_account()) }}
@@ -164,15 +159,15 @@
     ) -%}
     {%- do run_query(
         'create or replace table ' ~ increment_table('models')
-        ~ ' (model varchar, is_increment boolean, accounts bigint, rows_deleted bigint, rows_inserted bigint)'
+        ~ ' (model string, is_increment boolean, accounts bigint, rows_deleted bigint, rows_inserted bigint)'
     ) -%}
     {%- if reasons -%}
         {%- do forget_state() -%}
         {%- if not is_whole -%}
             {%- do log('Full build: ' ~ reason ~ '.', info=true) -%}
             {#- what the last build has touched says nothing to this one -#}
-            {%- for name in touched_models() -%}
-                {%- do run_query('drop table if exists ' ~ built_relation(name)) -%}
+            {%- for name in touched_models() if load_cached_relation(built_relation(name)) is not none -%}
+                {%- do run_query('create or replace table ' ~ built_relation(name) ~ " as select '*' as account_id") -%}
             {%- endfor -%}
         {%- endif -%}
     {%- else -%}
@@ -187,7 +182,7 @@
 {% macro forget_state() %}
     {%- do run_query(
         'drop table if exists ' ~ increment_table('state') ~ '; drop table if exists ' ~ increment_table('pending')
-        ~ '; create table ' ~ increment_table('pending') ~ ' (touched varchar, account_id varchar)'
+        ~ '; create table ' ~ increment_table('pending') ~ ' (touched string, account_id string)'
     ) -%}
 {% endmacro %}
 

@@ -12,9 +12,13 @@
 {% endmacro %}
 
 {# An entity of the input as far as it says what is touched: key, account, known_at, and a fingerprint of the row. #}
-{% macro input_rows(entity) -%}
+{% macro input_rows(entity, known_after=none) -%}
     {%- set spec = crm_entity(entity) -%}
     {%- set names = spec.key + ['account_id', 'recorded_at', spec.event_time] -%}
+    {%- set staged = ref('stg_crm__' ~ entity) -%}
+    {#- said of the column as it is, so that a reader of Parquet can leave out what is older -#}
+    {%- set recorded_type = adapter.get_columns_in_relation(staged) | selectattr('name', 'equalto', 'recorded_at')
+        | map(attribute='dtype') | first | upper -%}
     {%- set raw = [] -%}
     {%- for name in spec.input_columns -%}{%- do raw.append('source.' ~ name) -%}{%- endfor -%}
     select
@@ -26,12 +30,15 @@
             {{ parse_value(spec.input_columns[name].type, 'source.' ~ name, spec.input_columns[name].get('currency', false)) }} as {{ name }},
             {%- endfor %}
             {{ row_fingerprint(raw) }} as fingerprint
-        from {{ ref('stg_crm__' ~ entity) }} as source
+        from {{ staged }} as source
+        {%- if known_after and 'TIMESTAMP' in recorded_type %}
+        where source.recorded_at is null or source.recorded_at > {{ known_after }}
+        {%- endif %}
     ) as parsed
 {%- endmacro %}
 
 {# The fingerprint of all columns of a relation's rows, whatever their order. An aggregate. #}
-{% macro fingerprint_of_rows(columns) -%} concat(cast(count(*) as varchar), ':', cast(sum({{ row_fingerprint(columns) }}) as varchar)) {%- endmacro %}
+{% macro fingerprint_of_rows(columns) -%} concat(cast(count(*) as string), ':', cast(sum({{ row_fingerprint(columns) }}) as string)) {%- endmacro %}
 
 {# The columns of a relation. #}
 {% macro columns_of(relation) %}{{ return(adapter.get_columns_in_relation(relation) | map(attribute='name') | list) }}{% endmacro %}
@@ -45,11 +52,12 @@
     {%- do note_parents() -%}
     {%- set run = first_row('select is_increment, reason from ' ~ increment_table('run')) -%}
     {%- if run.is_increment -%}
+        {%- do note_arrived() -%}
         {%- do note_entangled() -%}
         {{ return(touched_sources_sql()) }}
     {%- endif -%}
     {%- do log('Full build: ' ~ run.reason ~ '.', info=true) -%}
-    {%- do run_query('create or replace table ' ~ increment_table('entangled_now') ~ ' (account_id varchar)') -%}
+    {%- do run_query('create or replace table ' ~ increment_table('entangled_now') ~ ' (account_id string)') -%}
     {{ return("select '*' as account_id") }}
 {% endmacro %}
 
@@ -65,13 +73,13 @@
     {%- endif -%}
     {%- set now = {} -%}
     {%- for row in run_query(
-        'select entity, cast(coalesce(input_format, \'none\') as varchar) as input_format, is_supplied from '
+        'select entity, cast(coalesce(input_format, \'none\') as string) as input_format, is_supplied from '
         ~ ref('stg_crm__inputs')).rows -%}
         {%- do now.update({row['entity']: row.dict()}) -%}
     {%- endfor -%}
     {%- do run_query(
         'create or replace table ' ~ increment_table('inputs_now')
-        ~ ' (entity varchar, is_supplied boolean, known_through timestamp, known_rows bigint, all_rows bigint, fingerprint varchar)'
+        ~ ' (entity string, is_supplied boolean, known_through timestamp, known_rows bigint, all_rows bigint, fingerprint string)'
     ) -%}
     {%- set problems = [] -%}
     {%- for entity in ['accounts', 'contacts', 'contact_roles', 'features'] + refreshed_entities() -%}
@@ -106,12 +114,12 @@
     {%- set moment -%} {{ as_of_moment() }} {%- endset -%}
     {%- set then = "cast('" ~ known_through ~ "' as timestamp)" if known_through else "cast(null as timestamp)" -%}
     select
-        cast(max(known_at) filter (where known_at < {{ moment }}) as varchar) as known_through,
+        cast(max(known_at) filter (where known_at < {{ moment }}) as string) as known_through,
         cast(count(*) filter (where known_at < {{ moment }}) as bigint) as known_rows,
         cast(count(*) as bigint) as all_rows,
-        coalesce(cast(sum(fingerprint) filter (where known_at < {{ moment }}) as varchar), '') as fingerprint,
+        coalesce(cast(sum(fingerprint) filter (where known_at < {{ moment }}) as string), '') as fingerprint,
         cast(count(*) filter (where known_at <= {{ then }}) as bigint) as rows_before,
-        coalesce(cast(sum(fingerprint) filter (where known_at <= {{ then }}) as varchar), '') as fingerprint_before
+        coalesce(cast(sum(fingerprint) filter (where known_at <= {{ then }}) as string), '') as fingerprint_before
     from ({{ input_rows(entity) }}) as input_rows
 {%- endmacro %}
 
@@ -146,8 +154,8 @@
         select
             'role' as kind,
             contact_id as parent_id,
-            cast(null as varchar) as source_account_id,
-            cast(null as varchar) as account_id,
+            cast(null as string) as source_account_id,
+            cast(null as string) as account_id,
             {{ fingerprint_of_rows(columns_of(roles)) }} as fingerprint
         from {{ roles }}
         where contact_id is not null
@@ -165,27 +173,27 @@
     )
 {%- endmacro %}
 
-{# Rows of an entity that the last build did not know, or not yet. #}
-{% macro new_input_rows(entity) -%}
-    (
-        select * from ({{ input_rows(entity) }}) as input_rows
-        where known_at > coalesce(
-            (select known_through from {{ increment_table('inputs') }} where entity = '{{ entity }}'),
-            timestamp '0001-01-01 00:00:00'
-        )
-    )
-{%- endmacro %}
+{# The moment until which the last build knew the rows of an entity; all that became known later is looked at anew. #}
+{% macro known_through(entity) %}
+    {%- set found = first_row(
+        'select cast(known_through as string) as moment from ' ~ increment_table('inputs') ~ " where entity = '" ~ entity ~ "'") -%}
+    {{ return("timestamp '" ~ (found.moment if found and found.moment else '0001-01-01 00:00:00') ~ "'") }}
+{% endmacro %}
 
-{# ... and what the last build held of such rows, which need not be there any more. #}
-{% macro old_open_rows(entity) -%}
-    (
-        select * from {{ built_relation('validated_' ~ entity) }}
-        where known_at > coalesce(
-            (select known_through from {{ increment_table('inputs') }} where entity = '{{ entity }}'),
-            timestamp '0001-01-01 00:00:00'
-        )
-    )
-{%- endmacro %}
+{# Rows that the last build did not know, or not yet, and what it held of such rows, which need not be there any more. #}
+{% macro note_arrived() %}
+    {%- for entity in refreshed_entities() -%}
+        {%- set since = known_through(entity) -%}
+        {%- set names = crm_entity(entity).key | reject('equalto', 'account_id') | list -%}
+        {%- do run_query(
+            'create or replace table ' ~ increment_table('new_' ~ entity) ~ ' as '
+            ~ 'select ' ~ (names + ['account_id']) | join(', ') ~ ' from (' ~ input_rows(entity, since) ~ ') as input_rows'
+            ~ ' where known_at > ' ~ since
+            ~ ' union all select ' ~ (names + ['source_account_id']) | join(', ') ~ ' from ' ~ built_relation('validated_' ~ entity)
+            ~ ' where known_at > ' ~ since
+        ) -%}
+    {%- endfor -%}
+{% endmacro %}
 
 {#
   Accounts that share a key with another one: a corrected row may have moved. Which row of a key stands is decided among all
@@ -206,19 +214,16 @@
             from (
                 select {{ keys | join(', ') }}, source_account_id as account_id from {{ built_relation('validated_' ~ entity) }}
                 union all
-                select {{ keys | join(', ') }}, account_id from {{ new_input_rows(entity) }} as arrived
+                select {{ keys | join(', ') }}, account_id from {{ increment_table('new_' ~ entity) }}
             ) as held
             where
                 account_id is not null
                 and ({{ keys | join(', ') }}) in (
                     select {{ keys | join(', ') }}
                     from {{ built_relation('validated_' ~ entity) }}
-                    where disposition <> 'accepted' or known_at > coalesce(
-                        (select known_through from {{ increment_table('inputs') }} where entity = '{{ entity }}'),
-                        timestamp '0001-01-01 00:00:00'
-                    )
+                    where disposition <> 'accepted'
                     union
-                    select {{ keys | join(', ') }} from {{ new_input_rows(entity) }} as arrived
+                    select {{ keys | join(', ') }} from {{ increment_table('new_' ~ entity) }}
                 )
         ) as shared
         where first_account <> last_account
@@ -242,9 +247,7 @@
         select coalesce(source_account_id, '') as account_id from changed_parents where kind in ('account', 'contact')
         {%- for entity in refreshed_entities() %}
         union
-        select coalesce(account_id, '') as account_id from {{ new_input_rows(entity) }} as arrived
-        union
-        select coalesce(source_account_id, '') as account_id from {{ old_open_rows(entity) }} as held
+        select coalesce(account_id, '') as account_id from {{ increment_table('new_' ~ entity) }}
         {%- if 'contacts' in crm_entity(entity).parents.values() %}
         union
         select coalesce(held.source_account_id, '') as account_id
@@ -354,7 +357,7 @@
         {%- set query -%}
             select
                 '{{ relation.identifier }}' as relation,
-                {{ 'account_id' if relation in relations else 'cast(null as varchar) as account_id' }},
+                {{ 'account_id' if relation in relations else 'cast(null as string) as account_id' }},
                 {{ fingerprint_of_rows(columns_of(relation)) }} as fingerprint
             from {{ relation }}
             {{ 'where account_id is not null group by account_id' if relation in relations }}

@@ -44,15 +44,15 @@ def delivered(rows: Rows, day: dt.date) -> Rows:
         entity: [
             {name: value for name, value in row.items() if name not in ("delivered", "withdrawn")}
             for row in found
-            if row.get("delivered", moment_of(entity, row)) < until and not row.get("withdrawn", dt.datetime.max) < until
+            if row.get("delivered", moment_of(entity, row)) < until <= row.get("withdrawn", dt.datetime.max)
         ]
         for entity, found in rows.items()
     }
 
 
 def twisted(rows: Rows, days: Sequence[dt.date], seed: int) -> Rows:
-    """The rows, and on each of the days some that are hard: moved to other accounts, deleted, doubled, late, in dispute,
-    without account, announced, withdrawn; and accounts that merge, part, go, come back or turn out to be tests."""
+    """The rows, and on each of the days some that are hard: moved to other accounts, deleted, doubled, late, in
+    dispute, without account, announced, withdrawn; and accounts that merge, part, go, come back or turn out tests."""
     chance = random.Random(seed)
     found = {entity: list(given) for entity, given in rows.items()}
     accounts = [row["account_id"] for row in found["accounts"]]
@@ -102,6 +102,88 @@ def twisted(rows: Rows, days: Sequence[dt.date], seed: int) -> Rows:
         again("milestones", account_id=chance.choice(accounts))
         again("subscriptions", is_deleted=True)
     return found
+
+
+def quiet(days: Sequence[dt.date]) -> Rows:
+    """Accounts of one thing each: all of them was known before the first day but the thing that their name says."""
+    before, first, second = (dt.datetime.combine(day, dt.time(12)) - DAY for day in (days[0] - 40 * DAY, *days))
+    long_ago = dt.date(2024, 9, 1)
+    rows: Rows = {entity: [] for entity in histories.COLUMNS}
+
+    def account(name: str, model: str = "b2b_contract", **later: Any) -> None:
+        row = {"account_id": name, "business_model": model, "acquired_on": long_ago}
+        rows["accounts"].append(row)
+        if later:
+            rows["accounts"].append({**row, "recorded_at": first, **later})
+
+    def contract(name: str, valid_from: dt.date = long_ago) -> None:
+        rows["subscriptions"].append({
+            "subscription_id": f"S_{name}", "valid_from": valid_from, "account_id": name, "quantity": 1, "amount": 10,
+            "currency": "EUR", "billing_interval_months": 1, "recorded_at": before,
+        })  # fmt: skip
+
+    def used(name: str, day: dt.date, **more: Any) -> None:
+        rows["usage_daily"].append({
+            "account_id": name, "used_on": day, "feature": "board", "quantity": 5,
+            "recorded_at": dt.datetime.combine(day, dt.time(20)), **more,
+        })  # fmt: skip
+
+    def ordered(name: str, key: str, recorded_at: dt.datetime, **more: Any) -> None:
+        rows["orders"].append({
+            "order_id": key, "account_id": name, "ordered_at": dt.datetime(2024, 10, 1, 9), "amount": 20,
+            "currency": "EUR", "recorded_at": recorded_at, **more,
+        })  # fmt: skip
+
+    for name in (
+        "Q_begins",
+        "Q_role",
+        "Q_cancels",
+        "Q_into",
+        "Q_apart",
+        "Q_reaches",
+        "Q_shares",
+        "Q_shared",
+        "Q_announced",
+    ):
+        account(name)
+        if name not in ("Q_begins", "Q_shares"):
+            contract(name)
+        for day in range(0, 60, 7):
+            used(name, long_ago + day * DAY)
+    # signed long ago, begins on the first day
+    contract("Q_begins", days[0])
+    # somebody who is there already becomes a power user, known from the first day on
+    rows["contacts"].append({"contact_id": "C_role", "account_id": "Q_role", "created_at": dt.datetime(2024, 9, 2)})
+    for day in range(0, 60, 2):
+        used("Q_role", long_ago + day * DAY, contact_id="C_role")
+    rows["contact_roles"].append(
+        {"contact_id": "C_role", "role": "power_user", "valid_from": long_ago, "recorded_at": first}
+    )
+    rows["cancellations"].append({
+        "cancellation_id": "X_cancels", "account_id": "Q_cancels", "requested_on": first.date(), "recorded_at": first
+    })  # fmt: skip
+    # merges on the first day; and one that was taken back on it
+    account("Q_merges", merged_into="Q_into")
+    used("Q_merges", long_ago + 30 * DAY)
+    account("Q_parts", merged_into=None)
+    rows["accounts"][-2]["merged_into"] = "Q_apart"
+    used("Q_parts", long_ago + 30 * DAY)
+    # an order that has moved to another account, of which the first begins to be a customer with the day
+    ordered("Q_shares", "O_shared", before - 20 * DAY)
+    ordered("Q_shared", "O_shared", before - 10 * DAY)
+    contract("Q_shares", days[0])
+    # announced before the first day, and withdrawn on it
+    ordered("Q_announced", "O_announced", first + 60 * DAY, delivered=before, withdrawn=first)
+    # on the second day the one who was first with everything turns out to be a test
+    account("Q_first")
+    rows["accounts"][-1]["acquired_on"] = dt.date(2024, 2, 1)
+    rows["accounts"].append({**rows["accounts"][-1], "recorded_at": second, "is_test": True})
+    used("Q_first", dt.date(2024, 3, 1))
+    rows["support_tickets"].append({
+        "ticket_id": "K_first", "account_id": "Q_first", "opened_at": dt.datetime(2024, 3, 1, 9),
+        "recorded_at": dt.datetime(2024, 3, 1, 9),
+    })  # fmt: skip
+    return rows
 
 
 @dataclass

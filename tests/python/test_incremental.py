@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import signal_histories as histories
 import yaml
-from incremental_support import DAY, Refreshes, Rows, delivered, twisted
+from incremental_support import DAY, Refreshes, Rows, delivered, quiet, twisted
 from project import ROOT, Warehouse
 from same_marts import differences
 
@@ -80,6 +80,28 @@ def test_batches_give_what_one_build_gives(tmp_path: Path, seed: int) -> None:
             assert not unlike(warehouse, expected)
 
 
+def test_each_thing_that_touches_an_account_does(tmp_path: Path) -> None:
+    """Accounts to which one thing happens, on a day on which nothing else does; see `quiet`."""
+    days = [FIRST + DAY, FIRST + 2 * DAY]
+    usual = delivered(histories.generate(12, 5), FIRST)
+    things = quiet(days)
+    refreshes = Refreshes(tmp_path / "batches")
+    for day in (FIRST, *days):
+        given = delivered(things, day)
+        both = {entity: [*found, *given[entity]] for entity, found in usual.items()}
+        warehouse = succeeded(refreshes.build(both, day))
+        if day != FIRST:
+            assert reason(warehouse) is None
+            assert not unlike(warehouse, whole(tmp_path / "whole", both, day))
+        in_full = {model for model, what in written(warehouse).items() if not what[0]}
+        if day == days[0]:
+            assert not in_full
+        elif day == days[1]:
+            assert in_full == {
+                "int_usage_silences", "int_signals_engagement", "int_signals_tickets", "int_signal_pieces"
+            }  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def rows() -> Rows:
     days = [FIRST + DAY, FIRST + 2 * DAY, FIRST + 3 * DAY]
@@ -136,7 +158,7 @@ def test_a_batch_delivered_twice(refreshes: Refreshes, rows: Rows, tmp_path: Pat
 
 @pytest.mark.parametrize("broken", ["int_usage_counts", "int_signal_episodes"])
 def test_a_build_that_breaks_is_done_again(refreshes: Refreshes, rows: Rows, tmp_path: Path, broken: str) -> None:
-    """A model that cannot be written ends the build half-way. What comes next may hold less than the broken build saw."""
+    """A model that cannot be made ends the build half-way. What comes next may hold less than the broken build saw."""
     day = FIRST + DAY
     with refreshes.in_the_way(broken):
         failed = refreshes.build(delivered(rows, day), day)
@@ -210,4 +232,3 @@ def test_every_var_is_compared_or_known_not_to_matter() -> None:
     listed = text.split("{% macro refresh_vars() %}")[1].split("{% endmacro %}")[0]
     missing = {name for name in project["vars"] if f"'{name}'" not in listed}
     assert missing == {"as_of_date", "demo_as_of_date", "crm_files", "crm_held_files", "crm_schema"}
-
