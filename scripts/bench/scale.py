@@ -427,7 +427,7 @@ def with_one_more_day(files: Path, day: Path, folder: Path) -> None:
 
 
 def brought_up_to_date(project: Project, files: Path, as_of: date) -> Measured:
-    """One more day in the database that is there: today a whole build; incremental models change nothing here."""
+    """One more day in the database that is there: what it touches is recomputed by account, the rest in full."""
     return project.build({"crm_source": "files", "crm_files": str(files), "as_of_date": as_of})
 
 
