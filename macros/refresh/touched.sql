@@ -330,15 +330,7 @@
 
 {# Whom the rows of touched accounts count for, before and now; and the accounts of contacts that hold other roles. #}
 {% macro touched_survivors(sources) -%}
-    select source_accounts.account_id
-    from (
-        select account_id from {{ sources }}
-        union
-        select parents.source_account_id as account_id
-        from {{ changed_parents() }} as changed
-        inner join parents on parents.kind = 'contact' and changed.parent_id = parents.parent_id
-        where changed.kind = 'role'
-    ) as source_accounts
+    select account_id from {{ sources }}
     union
     select parents.account_id
     from {{ sources }} as sources

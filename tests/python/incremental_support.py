@@ -106,7 +106,7 @@ def twisted(rows: Rows, days: Sequence[dt.date], seed: int) -> Rows:
 
 def quiet(days: Sequence[dt.date]) -> Rows:
     """Accounts of one thing each: all of them was known before the first day but the thing that their name says."""
-    before, first, second = (dt.datetime.combine(day, dt.time(12)) - DAY for day in (days[0] - 40 * DAY, *days))
+    before, first, second, third = (dt.datetime.combine(day, dt.time(12)) - DAY for day in (days[0] - 40 * DAY, *days))
     long_ago = dt.date(2024, 9, 1)
     rows: Rows = {entity: [] for entity in histories.COLUMNS}
 
@@ -116,8 +116,9 @@ def quiet(days: Sequence[dt.date]) -> Rows:
         if later:
             rows["accounts"].append({**row, "recorded_at": first, **later})
 
-    def contract(name: str, valid_from: dt.date = long_ago) -> None:
+    def contract(name: str, valid_from: dt.date = long_ago, valid_to: dt.date | None = None) -> None:
         rows["subscriptions"].append({
+            "valid_to": valid_to,
             "subscription_id": f"S_{name}", "valid_from": valid_from, "account_id": name, "quantity": 1, "amount": 10,
             "currency": "EUR", "billing_interval_months": 1, "recorded_at": before,
         })  # fmt: skip
@@ -152,6 +153,11 @@ def quiet(days: Sequence[dt.date]) -> Rows:
             used(name, long_ago + day * DAY)
     # signed long ago, begins on the first day
     contract("Q_begins", days[0])
+    # leaves on the first day, as was known long ago, and logs in less and less
+    account("Q_leaves")
+    contract("Q_leaves", valid_to=days[0])
+    for day in range(1, 70, 3):
+        used("Q_leaves", days[0] - day * DAY, feature="login", event_name="login", quantity=day)
     # somebody who is there already becomes a power user, known from the first day on
     rows["contacts"].append({"contact_id": "C_role", "account_id": "Q_role", "created_at": dt.datetime(2024, 9, 2)})
     for day in range(0, 60, 2):
@@ -174,11 +180,12 @@ def quiet(days: Sequence[dt.date]) -> Rows:
     contract("Q_shares", days[0])
     # announced before the first day, and withdrawn on it
     ordered("Q_announced", "O_announced", first + 60 * DAY, delivered=before, withdrawn=first)
-    # on the second day the one who was first with everything turns out to be a test
-    account("Q_first")
-    rows["accounts"][-1]["acquired_on"] = dt.date(2024, 2, 1)
-    rows["accounts"].append({**rows["accounts"][-1], "recorded_at": second, "is_test": True})
-    used("Q_first", dt.date(2024, 3, 1))
+    # who was first with a ticket turns out to be a test on the second day, on the third who was first with (no) use
+    for name, recorded_at in (("Q_first", second), ("Q_zero", third)):
+        account(name)
+        rows["accounts"][-1]["acquired_on"] = dt.date(2024, 2, 1)
+        rows["accounts"].append({**rows["accounts"][-1], "recorded_at": recorded_at, "is_test": True})
+    used("Q_zero", dt.date(2024, 3, 1), quantity=0)
     rows["support_tickets"].append({
         "ticket_id": "K_first", "account_id": "Q_first", "opened_at": dt.datetime(2024, 3, 1, 9),
         "recorded_at": dt.datetime(2024, 3, 1, 9),
