@@ -156,7 +156,7 @@ def quiet(days: Sequence[dt.date]) -> Rows:
     # leaves on the first day, as was known long ago, and logs in less and less
     account("Q_leaves")
     contract("Q_leaves", valid_to=days[0])
-    for day in range(1, 70, 3):
+    for day in range(2, 70, 3):
         used("Q_leaves", days[0] - day * DAY, feature="login", event_name="login", quantity=day)
     # somebody who is there already becomes a power user, known from the first day on
     rows["contacts"].append({"contact_id": "C_role", "account_id": "Q_role", "created_at": dt.datetime(2024, 9, 2)})
