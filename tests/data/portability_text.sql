@@ -1,5 +1,5 @@
--- What the macros of text, JSON and errors give on this engine, to the character. Backslashes are written as ! and put in
--- afterwards: within a literal they are an escape on one engine and a character on the other.
+-- What the macros of text, JSON and errors give on this engine, to the character. Backslashes are written as ! and put
+-- in afterwards: within a literal they are an escape on one engine and a character on the other.
 with
 
 texts (name, broken) as (
@@ -27,14 +27,14 @@ pairs (kind, name, value) as (
 
 found as (
     select
-        'has_broken_text' as macro,
+        'has_broken_text' as macro_name,
         name as given,
         cast({{ has_broken_text('name') }} as string) as given_back,
         cast(broken as string) as expected
     from texts
     union all
     select
-        'json_row' as macro,
+        'json_row' as macro_name,
         name as given,
         {{ json_row({'name': 'name', 'nothing': 'cast(null as string)', 'count': '2'}) }} as given_back,
         replace('{"name":"b !"quoted!"","nothing":null,"count":2}', '!', chr(92)) as expected
@@ -42,7 +42,7 @@ found as (
     where name like 'b%'
     union all
     select
-        'json_string' as macro,
+        'json_string' as macro_name,
         name as given,
         {{ json_string('name') }} as given_back,
         replace('"b !"quoted!""', '!', chr(92)) as expected
@@ -50,7 +50,7 @@ found as (
     where name like 'b%'
     union all
     select
-        'json_object_of' as macro,
+        'json_object_of' as macro_name,
         'numbers' as given,
         {{ json_object_of('name', 'value') }} as given_back,
         replace('{"a":-12.5,"b !"quoted!"":0.0008,"c":null,"d":0.0,"e":3.0}', '!', chr(92)) as expected
@@ -58,7 +58,7 @@ found as (
     where kind = 'numbers'
     union all
     select
-        'json_texts' as macro,
+        'json_texts' as macro_name,
         'names' as given,
         {{ json_texts('name') }} as given_back,
         '["a","z"]' as expected
@@ -66,7 +66,7 @@ found as (
     where kind = 'names'
     union all
     select
-        'json_texts' as macro,
+        'json_texts' as macro_name,
         'none' as given,
         {{ json_texts('name') }} as given_back,
         '[]' as expected
@@ -74,7 +74,7 @@ found as (
     where kind = 'nobody'
     union all
     select
-        'row_fingerprint' as macro,
+        'row_fingerprint' as macro_name,
         'equal rows, then others' as given,
         concat(
             cast(count(distinct {{ row_fingerprint(['kind', 'name']) }}) as string), ' ',
@@ -84,9 +84,9 @@ found as (
     from pairs
     union all
     select
-        'raise_in_sql' as macro,
+        'raise_in_sql' as macro_name,
         name as given,
-        case when name is null then {{ raise_in_sql("'nobody has no name'") }} else name end as given_back,
+        case when length(name) > 0 then name else {{ raise_in_sql("'nobody has no name'") }} end as given_back,
         name as expected
     from texts
 )
