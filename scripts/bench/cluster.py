@@ -250,8 +250,8 @@ def section(one: Run, two: Run, rows: dict[str, int]) -> str:
         f"{rows['usage_daily']:,} rows of usage ({ACCOUNTS:,} accounts; one of them has {SKEWED_SHARE:.0%} of it), "
         f"{rows['orders']:,} orders, {rows['messages']:,} messages. A standalone master and workers of one core each, "
         "one executor of 4 GiB on each; the driver, which plans every statement, has no core of its own and shares "
-        "those two. The largest result is what all tasks of one statement sent to the driver, small tables that are then "
-        "broadcast included.",
+        "those two. The largest result is what all tasks of one statement sent to the driver, small tables that are "
+        "then broadcast included.",
         "",
         "| workers | wall time (s) | of one worker's | seconds of tasks | tasks by executor | shuffled | spilled | "
         "largest result of a statement |",

@@ -1,6 +1,6 @@
 -- What the macros of dates give on this engine: months end where months end, dates stay dates (a timestamp would read
 -- otherwise), and the local day follows the reporting time zone.
-{% set zone = var('reporting_time_zone') %}
+{% set in_zone = "zone = '" ~ var('reporting_time_zone') ~ "'" %}
 with
 
 days (day, months, days, later_month, later_day) as (
@@ -52,101 +52,54 @@ moments (zone, moment, wall_time) as (
 
 spine as (
     {{ number_spine() }}
-),
-
-found as (
-    select
-        'add_months' as macro_name,
-        cast(day as string) as given,
-        cast({{ add_months('day', 'months') }} as string) as given_back,
-        cast(later_month as string) as expected
-    from days
-    union all
-    select
-        'add_days' as macro_name,
-        cast(day as string) as given,
-        cast({{ add_days('day', 'days') }} as string) as given_back,
-        cast(later_day as string) as expected
-    from days
-    union all
-    select
-        'days_between' as macro_name,
-        cast(from_day as string) as given,
-        concat(
-            cast({{ days_between('from_day', 'to_day') }} as string), ' ',
-            cast({{ days_between('to_day', 'from_day') }} as string)
-        ) as given_back,
-        concat(cast(days as string), ' ', cast(-days as string)) as expected
-    from spans
-    union all
-    select
-        'calendar_months_between' as macro_name,
-        cast(from_day as string) as given,
-        cast({{ calendar_months_between('from_day', 'to_day') }} as string) as given_back,
-        cast(calendar_months as string) as expected
-    from spans
-    union all
-    select
-        'complete_months_between' as macro_name,
-        cast(from_day as string) as given,
-        cast({{ complete_months_between('from_day', 'to_day') }} as string) as given_back,
-        cast(complete_months as string) as expected
-    from spans
-    union all
-    select
-        'months_to_reach' as macro_name,
-        cast(from_day as string) as given,
-        cast({{ months_to_reach('from_day', 'to_day') }} as string) as given_back,
-        cast(months_to_reach as string) as expected
-    from spans
-    {%- for grain in ['week', 'month', 'quarter', 'year'] %}
-    union all
-    select
-        'period_start_of {{ grain }}' as macro_name,
-        cast(day as string) as given,
-        cast({{ period_start_of(grain, 'day') }} as string) as given_back,
-        cast({{ grain }} as string) as expected
-    from starts
-    {%- endfor %}
-    union all
-    select
-        'period_index' as macro_name,
-        grain as given,
-        cast({{ period_index('grain', 'from_start', 'to_start') }} as string) as given_back,
-        cast(periods as string) as expected
-    from indexes
-    union all
-    select
-        'utc_to_local' as macro_name,
-        cast(moment as string) as given,
-        cast({{ utc_to_local('moment') }} as string) as given_back,
-        cast(wall_time as string) as expected
-    from moments
-    where zone = '{{ zone }}'
-    union all
-    select
-        'local_to_utc' as macro_name,
-        cast(wall_time as string) as given,
-        cast({{ local_to_utc('wall_time') }} as string) as given_back,
-        cast(moment as string) as expected
-    from moments
-    where zone = '{{ zone }}'
-    union all
-    select
-        'local_day' as macro_name,
-        cast(moment as string) as given,
-        cast({{ local_day('moment') }} as string) as given_back,
-        substring(cast(wall_time as string), 1, 10) as expected
-    from moments
-    where zone = '{{ zone }}'
-    union all
-    select
-        'number_spine' as macro_name,
-        'all numbers' as given,
-        concat_ws(' ', cast(count(distinct i) as string), cast(min(i) as string), cast(max(i) as string)) as given_back,
-        '10000 0 9999' as expected
-    from spine
 )
 
-select * from found
-where given_back is distinct from expected
+{{ facts_that_fail([
+    {'of': 'add_months', 'given': 'day', 'gives': add_months('day', 'months'), 'expected': 'later_month', 'rows': 'days'},
+    {'of': 'add_days', 'given': 'day', 'gives': add_days('day', 'days'), 'expected': 'later_day', 'rows': 'days'},
+    {
+        'of': 'days_between', 'given': 'to_day', 'gives': days_between('from_day', 'to_day'),
+        'expected': 'days', 'rows': 'spans'
+    },
+    {
+        'of': 'days_between, back', 'given': 'to_day', 'gives': days_between('to_day', 'from_day'),
+        'expected': '-days', 'rows': 'spans'
+    },
+    {
+        'of': 'calendar_months_between', 'given': 'to_day', 'gives': calendar_months_between('from_day', 'to_day'),
+        'expected': 'calendar_months', 'rows': 'spans'
+    },
+    {
+        'of': 'complete_months_between', 'given': 'to_day', 'gives': complete_months_between('from_day', 'to_day'),
+        'expected': 'complete_months', 'rows': 'spans'
+    },
+    {
+        'of': 'months_to_reach', 'given': 'to_day', 'gives': months_to_reach('from_day', 'to_day'),
+        'expected': 'months_to_reach', 'rows': 'spans'
+    },
+    {'of': 'week', 'given': 'day', 'gives': period_start_of('week', 'day'), 'expected': 'week', 'rows': 'starts'},
+    {'of': 'month', 'given': 'day', 'gives': period_start_of('month', 'day'), 'expected': 'month', 'rows': 'starts'},
+    {'of': 'quarter', 'given': 'day', 'gives': period_start_of('quarter', 'day'), 'expected': 'quarter', 'rows': 'starts'},
+    {'of': 'year', 'given': 'day', 'gives': period_start_of('year', 'day'), 'expected': 'year', 'rows': 'starts'},
+    {
+        'of': 'period_index', 'given': 'grain', 'gives': period_index('grain', 'from_start', 'to_start'),
+        'expected': 'periods', 'rows': 'indexes'
+    },
+    {
+        'of': 'utc_to_local', 'given': 'moment', 'gives': utc_to_local('moment'),
+        'expected': 'wall_time', 'rows': 'moments', 'where': in_zone
+    },
+    {
+        'of': 'local_to_utc', 'given': 'wall_time', 'gives': local_to_utc('wall_time'),
+        'expected': 'moment', 'rows': 'moments', 'where': in_zone
+    },
+    {
+        'of': 'local_day', 'given': 'moment', 'gives': local_day('moment'),
+        'expected': 'substring(cast(wall_time as string), 1, 10)', 'rows': 'moments', 'where': in_zone
+    },
+    {
+        'of': 'number_spine', 'given': "'count, least, most'",
+        'gives': "concat_ws(' ', cast(count(distinct i) as string), cast(min(i) as string), cast(max(i) as string))",
+        'expected': "'10000 0 9999'", 'rows': 'spine'
+    },
+]) }}

@@ -41,66 +41,33 @@ means (total, heads, mean) as (
     (cast(0.01 as decimal(38, 4)), 2, cast(0.01 as decimal(18, 2))),
     (cast(10 as decimal(38, 4)), 3, cast(3.33 as decimal(18, 2))),
     (cast(1.005 as decimal(38, 4)), 1, cast(1.01 as decimal(18, 2)))
-),
-
-found as (
-    select
-        'money_per_month' as macro_name,
-        amount as given,
-        cast({{ money_per_month('amount', 'quantity', 'months') }} as decimal(38, 4)) as given_back,
-        per_month as expected
-    from shares
-    union all
-    select
-        'convert_money' as macro_name,
-        amount as given,
-        {{ convert_money('amount', 'rate') }} as given_back,
-        converted as expected
-    from rates
-    union all
-    select
-        'scale_money' as macro_name,
-        amount as given,
-        {{ scale_money('amount', 'part', 'whole') }} as given_back,
-        scaled as expected
-    from parts
-    union all
-    select
-        'scale_money_by_count' as macro_name,
-        amount as given,
-        {{ scale_money_by_count('amount', 'part', 'whole') }} as given_back,
-        scaled as expected
-    from parts
-    union all
-    select
-        'mean_money' as macro_name,
-        total as given,
-        cast({{ mean_money('total', 'heads') }} as decimal(38, 4)) as given_back,
-        cast(mean as decimal(38, 4)) as expected
-    from means
-    union all
-    select
-        'whole_units' as macro_name,
-        amount as given,
-        cast({{ whole_units('amount') }} as decimal(38, 4)) as given_back,
-        cast(amount * 10000 as decimal(38, 4)) as expected
-    from shares
-    union all
-    select
-        'sum_money' as macro_name,
-        cast(count(*) as decimal(18, 4)) as given,
-        {{ sum_money('amount') }} as given_back,
-        cast(0 as decimal(38, 4)) as expected
-    from shares
-    where amount < 0
-    union all
-    select
-        'count_where' as macro_name,
-        cast(count(*) as decimal(18, 4)) as given,
-        cast({{ count_where('amount > 1') }} as decimal(38, 4)) as given_back,
-        cast(4 as decimal(38, 4)) as expected
-    from shares
 )
 
-select * from found
-where given_back is distinct from expected
+{{ facts_that_fail([
+    {
+        'of': 'money_per_month', 'given': 'amount', 'gives': money_per_month('amount', 'quantity', 'months'),
+        'expected': 'per_month', 'rows': 'shares'
+    },
+    {
+        'of': 'convert_money', 'given': 'amount', 'gives': convert_money('amount', 'rate'),
+        'expected': 'converted', 'rows': 'rates'
+    },
+    {
+        'of': 'scale_money', 'given': 'amount', 'gives': scale_money('amount', 'part', 'whole'),
+        'expected': 'scaled', 'rows': 'parts'
+    },
+    {
+        'of': 'scale_money_by_count', 'given': 'amount', 'gives': scale_money_by_count('amount', 'part', 'whole'),
+        'expected': 'scaled', 'rows': 'parts'
+    },
+    {'of': 'mean_money', 'given': 'total', 'gives': mean_money('total', 'heads'), 'expected': 'mean', 'rows': 'means'},
+    {
+        'of': 'whole_units', 'given': 'amount', 'gives': whole_units('amount'),
+        'expected': 'cast(amount * 10000 as decimal(38, 0))', 'rows': 'shares'
+    },
+    {
+        'of': 'sum_money of nothing', 'given': 'count(*)', 'gives': sum_money('amount'),
+        'expected': 'cast(0 as decimal(38, 4))', 'rows': 'shares', 'where': 'amount < 0'
+    },
+    {'of': 'count_where', 'given': 'count(*)', 'gives': count_where('amount > 1'), 'expected': '4', 'rows': 'shares'},
+]) }}

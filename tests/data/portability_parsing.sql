@@ -75,44 +75,18 @@ texts (raw, expected) as (
     (' ab ', 'ab'),
     ('  ', cast(null as string)),
     ('', cast(null as string))
-),
-
-found as (
-    {%- for type, relation in {
-        'date': 'dates', 'timestamp': 'timestamps', 'integer': 'integers', 'decimal': 'decimals', 'boolean': 'booleans',
-        'text': 'texts'
-    }.items() %}
-    {{ 'union all' if not loop.first }}
-    select
-        '{{ type }}' as value_type,
-        raw,
-        cast({{ parse_value(type, 'raw') }} as string) as given_back,
-        cast(expected as string) as expected
-    from {{ relation }}
-    {%- endfor %}
-    union all
-    select
-        'currency' as value_type,
-        raw,
-        {{ parse_value('text', 'raw', is_currency=true) }} as given_back,
-        upper(expected) as expected
-    from texts
-    union all
-    -- what is typed already stays what it is
-    select
-        'typed date' as value_type,
-        raw,
-        cast({{ parse_value('date', 'expected') }} as string) as given_back,
-        cast(expected as string) as expected
-    from dates
-    union all
-    select
-        'typed timestamp' as value_type,
-        raw,
-        cast({{ parse_value('timestamp', 'expected') }} as string) as given_back,
-        cast(expected as string) as expected
-    from timestamps
 )
 
-select * from found
-where given_back is distinct from expected
+{% set facts = [
+    {'of': 'currency', 'given': 'raw', 'gives': parse_value('text', 'raw', is_currency=true),
+        'expected': 'upper(expected)', 'rows': 'texts'},
+    {'of': 'typed date', 'given': 'raw', 'gives': parse_value('date', 'expected'), 'expected': 'expected', 'rows': 'dates'},
+    {'of': 'typed timestamp', 'given': 'raw', 'gives': parse_value('timestamp', 'expected'),
+        'expected': 'expected', 'rows': 'timestamps'},
+] %}
+{% for type in ['date', 'timestamp', 'integer', 'decimal', 'boolean', 'text'] %}
+    {% do facts.append({
+        'of': type, 'given': 'raw', 'gives': parse_value(type, 'raw'), 'expected': 'expected', 'rows': type ~ 's'
+    }) %}
+{% endfor %}
+{{ facts_that_fail(facts) }}

@@ -23,73 +23,40 @@ pairs (kind, name, value) as (
     ('names', 'a', 1e0),
     ('names', 'z', 2e0),
     ('names', cast(null as string), 3e0)
-),
-
-found as (
-    select
-        'has_broken_text' as macro_name,
-        name as given,
-        cast({{ has_broken_text('name') }} as string) as given_back,
-        cast(broken as string) as expected
-    from texts
-    union all
-    select
-        'json_row' as macro_name,
-        name as given,
-        {{ json_row({'name': 'name', 'nothing': 'cast(null as string)', 'count': '2'}) }} as given_back,
-        replace('{"name":"b !"quoted!"","nothing":null,"count":2}', '!', chr(92)) as expected
-    from pairs
-    where name like 'b%'
-    union all
-    select
-        'json_string' as macro_name,
-        name as given,
-        {{ json_string('name') }} as given_back,
-        replace('"b !"quoted!""', '!', chr(92)) as expected
-    from pairs
-    where name like 'b%'
-    union all
-    select
-        'json_object_of' as macro_name,
-        'numbers' as given,
-        {{ json_object_of('name', 'value') }} as given_back,
-        replace('{"a":-12.5,"b !"quoted!"":0.0008,"c":null,"d":0.0,"e":3.0}', '!', chr(92)) as expected
-    from pairs
-    where kind = 'numbers'
-    union all
-    select
-        'json_texts' as macro_name,
-        'names' as given,
-        {{ json_texts('name') }} as given_back,
-        '["a","z"]' as expected
-    from pairs
-    where kind = 'names'
-    union all
-    select
-        'json_texts' as macro_name,
-        'none' as given,
-        {{ json_texts('name') }} as given_back,
-        '[]' as expected
-    from pairs
-    where kind = 'nobody'
-    union all
-    select
-        'row_fingerprint' as macro_name,
-        'equal rows, then others' as given,
-        concat(
-            cast(count(distinct {{ row_fingerprint(['kind', 'name']) }}) as string), ' ',
-            cast(count({{ row_fingerprint(['kind', 'name']) }}) as string)
-        ) as given_back,
-        '8 9' as expected
-    from pairs
-    union all
-    select
-        'raise_in_sql' as macro_name,
-        name as given,
-        case when length(name) > 0 then name else {{ raise_in_sql("'nobody has no name'") }} end as given_back,
-        name as expected
-    from texts
 )
 
-select * from found
-where given_back is distinct from expected
+{{ facts_that_fail([
+    {'of': 'has_broken_text', 'given': 'name', 'gives': has_broken_text('name'), 'expected': 'broken', 'rows': 'texts'},
+    {
+        'of': 'json_row', 'given': 'name',
+        'gives': json_row({'name': 'name', 'nothing': 'cast(null as string)', 'count': '2'}),
+        'expected': "replace('{\"name\":\"b !\"quoted!\"\",\"nothing\":null,\"count\":2}', '!', chr(92))",
+        'rows': 'pairs', 'where': "name like 'b%'"
+    },
+    {
+        'of': 'json_string', 'given': 'name', 'gives': json_string('name'),
+        'expected': "replace('\"b !\"quoted!\"\"', '!', chr(92))", 'rows': 'pairs', 'where': "name like 'b%'"
+    },
+    {
+        'of': 'json_object_of', 'given': "'all'", 'gives': json_object_of('name', 'value'),
+        'expected': "replace('{\"a\":-12.5,\"b !\"quoted!\"\":0.0008,\"c\":null,\"d\":0.0,\"e\":3.0}', '!', chr(92))",
+        'rows': 'pairs', 'where': "kind = 'numbers'"
+    },
+    {
+        'of': 'json_texts', 'given': "'all'", 'gives': json_texts('name'),
+        'expected': "'[\"a\",\"z\"]'", 'rows': 'pairs', 'where': "kind = 'names'"
+    },
+    {
+        'of': 'json_texts', 'given': "'none'", 'gives': json_texts('name'),
+        'expected': "'[]'", 'rows': 'pairs', 'where': "kind = 'nobody'"
+    },
+    {
+        'of': 'row_fingerprint', 'given': "'equal rows and others'",
+        'gives': 'count(distinct ' ~ row_fingerprint(['kind', 'name']) ~ ')', 'expected': '8', 'rows': 'pairs'
+    },
+    {
+        'of': 'raise_in_sql', 'given': 'name',
+        'gives': 'case when length(name) > 0 then name else ' ~ raise_in_sql("'nobody has no name'") ~ ' end',
+        'expected': 'name', 'rows': 'texts'
+    },
+]) }}
