@@ -130,6 +130,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
             tables={"raw_crm": str(tables)},
         ),
     ]
+    raising = "select {{ raise_in_sql(\"'said by the engine'\") }} as nothing"
+    jobs.append(job("raises", "", after="demo", arguments=["show", "--inline", raising]))
     for name, (variables, _) in MISSING.items():
         filled = json.loads(json.dumps(variables).replace("{files}", str(files)).replace("{texts}", str(texts)))
         jobs.append(job(name, "build --select stg_crm__inputs", {**filled, **FEW}))
@@ -156,6 +158,13 @@ def test_spark_gives_the_same(demo: Warehouse, runs: Runs, schema: str) -> None:
 @pytest.mark.parametrize("name", ["unit_tests", "zone"])
 def test_the_unit_tests_pass(runs: Runs, name: str) -> None:
     assert runs.succeeded(name), runs.said[name][-20000:]
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+def test_a_gate_stops_a_statement(runs: Runs) -> None:
+    assert not runs.succeeded("raises")
+    assert "said by the engine" in runs.said["raises"]
 
 
 @pytest.fixture(scope="module")
