@@ -248,10 +248,10 @@ def section(one: Run, two: Run, rows: dict[str, int]) -> str:
         "",
         f"All {sum(two.nodes.values())} models and seeds, built by `python -m bestand.spark build` from "
         f"{rows['usage_daily']:,} rows of usage ({ACCOUNTS:,} accounts; one of them has {SKEWED_SHARE * 100:.0f} % "
-        f"of it), {rows['orders']:,} orders, {rows['messages']:,} messages. A standalone master and workers of one core each, "
-        "one executor of 4 GiB on each; the driver, which plans every statement, has no core of its own and shares "
-        "those two. The largest result is what all tasks of one statement sent to the driver, small tables that are "
-        "then broadcast included.",
+        f"of it), {rows['orders']:,} orders, {rows['messages']:,} messages. A standalone master and workers of one "
+        "core each, one executor of 4 GiB on each; the driver, which plans every statement, has no core of its own "
+        "and shares those two. The largest result is what all tasks of one statement sent to the driver, small "
+        "tables that are then broadcast included.",
         "",
         "| workers | wall time (s) | of one worker's | seconds of tasks | tasks by executor | shuffled | spilled | "
         "largest result of a statement |",
