@@ -16,7 +16,7 @@ rates (amount, rate, converted) as (
     values
     (cast(100 as decimal(18, 4)), cast(0.91234567 as decimal(18, 8)), cast(91.2346 as decimal(38, 4))),
     (cast(0.5 as decimal(18, 4)), cast(0.0001 as decimal(18, 8)), cast(0.0001 as decimal(38, 4))),
-    (cast(-0.5 as decimal(18, 4)), cast(0.0001 as decimal(18, 8)), cast(-0.0001 as decimal(38, 4))),
+    (cast('-0.5' as decimal(18, 4)), cast(0.0001 as decimal(18, 8)), cast('-0.0001' as decimal(38, 4))),
     (
         cast(12345678901.2345 as decimal(18, 4)),
         cast(1.00000001 as decimal(18, 8)),

@@ -52,7 +52,7 @@ integers (raw, expected) as (
 decimals (raw, expected) as (
     values
     ('12.3456', cast(12.3456 as decimal(18, 4))),
-    ('-0.5', cast(-0.5 as decimal(18, 4))),
+    ('-0.5', cast('-0.5' as decimal(18, 4))),
     ('1,5', cast(null as decimal(18, 4))),
     ('12 EUR', cast(null as decimal(18, 4))),
     ('', cast(null as decimal(18, 4)))
