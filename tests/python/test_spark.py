@@ -131,7 +131,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
         ),
     ]
     raising = "select {{ raise_in_sql(\"'said by the engine'\") }} as nothing"
-    jobs.append(job("raises", "", after="demo", arguments=["show", "--inline", raising]))
+    jobs.append({**job("raises", "", after="demo"), "arguments": ["show", "--inline", raising]})
     for name, (variables, _) in MISSING.items():
         filled = json.loads(json.dumps(variables).replace("{files}", str(files)).replace("{texts}", str(texts)))
         jobs.append(job(name, "build --select stg_crm__inputs", {**filled, **FEW}))
