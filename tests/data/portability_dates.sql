@@ -3,51 +3,61 @@
 {% set in_zone = "zone = '" ~ var('reporting_time_zone') ~ "'" %}
 with
 
-days (day, months, days, later_month, later_day) as (
-    values
-    (date '2024-01-31', 1, 1, date '2024-02-29', date '2024-02-01'),
-    (date '2025-01-31', 1, -31, date '2025-02-28', date '2024-12-31'),
-    (date '2025-03-31', -1, 365, date '2025-02-28', date '2026-03-31'),
-    (date '2024-02-29', 12, 0, date '2025-02-28', date '2024-02-29'),
-    (date '2024-02-29', -48, 366, date '2020-02-29', date '2025-03-01'),
-    (date '2025-12-15', 1, 17, date '2026-01-15', date '2026-01-01')
+days as (
+    select given.* from (
+        values
+        (date '2024-01-31', 1, 1, date '2024-02-29', date '2024-02-01'),
+        (date '2025-01-31', 1, -31, date '2025-02-28', date '2024-12-31'),
+        (date '2025-03-31', -1, 365, date '2025-02-28', date '2026-03-31'),
+        (date '2024-02-29', 12, 0, date '2025-02-28', date '2024-02-29'),
+        (date '2024-02-29', -48, 366, date '2020-02-29', date '2025-03-01'),
+        (date '2025-12-15', 1, 17, date '2026-01-15', date '2026-01-01')
+    ) as given (day, months, days, later_month, later_day)
 ),
 
-spans (from_day, to_day, days, calendar_months, complete_months, months_to_reach) as (
-    values
-    (date '2025-01-31', date '2025-02-01', 1, 1, 0, 1),
-    (date '2025-01-31', date '2025-02-28', 28, 1, 1, 1),
-    (date '2025-01-31', date '2025-03-01', 29, 2, 1, 2),
-    (date '2025-01-31', date '2025-03-31', 59, 2, 2, 2),
-    (date '2024-02-29', date '2025-02-28', 365, 12, 12, 12),
-    (date '2025-05-10', date '2025-05-10', 0, 0, 0, 0),
-    (date '2025-05-10', date '2027-05-09', 729, 24, 23, 24)
+spans as (
+    select given.* from (
+        values
+        (date '2025-01-31', date '2025-02-01', 1, 1, 0, 1),
+        (date '2025-01-31', date '2025-02-28', 28, 1, 1, 1),
+        (date '2025-01-31', date '2025-03-01', 29, 2, 1, 2),
+        (date '2025-01-31', date '2025-03-31', 59, 2, 2, 2),
+        (date '2024-02-29', date '2025-02-28', 365, 12, 12, 12),
+        (date '2025-05-10', date '2025-05-10', 0, 0, 0, 0),
+        (date '2025-05-10', date '2027-05-09', 729, 24, 23, 24)
+    ) as given (from_day, to_day, days, calendar_months, complete_months, months_to_reach)
 ),
 
-starts (day, week, month, quarter, year) as (
-    values
-    (date '2024-12-31', date '2024-12-30', date '2024-12-01', date '2024-10-01', date '2024-01-01'),
-    (date '2027-01-03', date '2026-12-28', date '2027-01-01', date '2027-01-01', date '2027-01-01'),
-    (date '2025-05-05', date '2025-05-05', date '2025-05-01', date '2025-04-01', date '2025-01-01')
+starts as (
+    select given.* from (
+        values
+        (date '2024-12-31', date '2024-12-30', date '2024-12-01', date '2024-10-01', date '2024-01-01'),
+        (date '2027-01-03', date '2026-12-28', date '2027-01-01', date '2027-01-01', date '2027-01-01'),
+        (date '2025-05-05', date '2025-05-05', date '2025-05-01', date '2025-04-01', date '2025-01-01')
+    ) as given (day, week, month, quarter, year)
 ),
 
-indexes (grain, from_start, to_start, periods) as (
-    values
-    ('week', date '2024-12-30', date '2025-01-13', 2),
-    ('month', date '2024-11-01', date '2026-02-01', 15),
-    ('quarter', date '2024-10-01', date '2025-07-01', 3),
-    ('year', date '2019-01-01', date '2026-01-01', 7)
+indexes as (
+    select given.* from (
+        values
+        ('week', date '2024-12-30', date '2025-01-13', 2),
+        ('month', date '2024-11-01', date '2026-02-01', 15),
+        ('quarter', date '2024-10-01', date '2025-07-01', 3),
+        ('year', date '2019-01-01', date '2026-01-01', 7)
+    ) as given (grain, from_start, to_start, periods)
 ),
 
 -- a moment in UTC and the local wall time then, on both sides of the change of clocks
-moments (zone, moment, wall_time) as (
-    values
-    ('UTC', timestamp '2026-03-29 00:59:59', timestamp '2026-03-29 00:59:59'),
-    ('Europe/Berlin', timestamp '2026-03-29 00:59:59', timestamp '2026-03-29 01:59:59'),
-    ('Europe/Berlin', timestamp '2026-03-29 01:00:00', timestamp '2026-03-29 03:00:00'),
-    ('Europe/Berlin', timestamp '2026-06-30 22:30:00', timestamp '2026-07-01 00:30:00'),
-    ('America/New_York', timestamp '2026-01-01 04:59:59', timestamp '2025-12-31 23:59:59'),
-    ('Asia/Kolkata', timestamp '2026-01-01 00:00:00', timestamp '2026-01-01 05:30:00')
+moments as (
+    select given.* from (
+        values
+        ('UTC', timestamp '2026-03-29 00:59:59', timestamp '2026-03-29 00:59:59'),
+        ('Europe/Berlin', timestamp '2026-03-29 00:59:59', timestamp '2026-03-29 01:59:59'),
+        ('Europe/Berlin', timestamp '2026-03-29 01:00:00', timestamp '2026-03-29 03:00:00'),
+        ('Europe/Berlin', timestamp '2026-06-30 22:30:00', timestamp '2026-07-01 00:30:00'),
+        ('America/New_York', timestamp '2026-01-01 04:59:59', timestamp '2025-12-31 23:59:59'),
+        ('Asia/Kolkata', timestamp '2026-01-01 00:00:00', timestamp '2026-01-01 05:30:00')
+    ) as given (zone, moment, wall_time)
 ),
 
 spine as (

@@ -2,27 +2,31 @@
 -- in afterwards: within a literal they are an escape on one engine and a character on the other.
 with
 
-texts (name, broken) as (
-    values
-    ('plain', false),
-    ('Grüße, 株式会社 – ☕', false),
-    (concat('tab', chr(9), 'and', chr(10), 'lines', chr(13)), false),
-    ('M�ller', true),
-    (concat('bell', chr(7)), true),
-    (concat('deleted', chr(127)), true)
+texts as (
+    select given.* from (
+        values
+        ('plain', false),
+        ('Grüße, 株式会社 – ☕', false),
+        (concat('tab', chr(9), 'and', chr(10), 'lines', chr(13)), false),
+        ('M�ller', true),
+        (concat('bell', chr(7)), true),
+        (concat('deleted', chr(127)), true)
+    ) as given (name, broken)
 ),
 
-pairs (kind, name, value) as (
-    values
-    ('numbers', 'b "quoted"', 0.0008e0),
-    ('numbers', 'a', -12.5e0),
-    ('numbers', 'c', cast(null as double)),
-    ('numbers', 'd', 0e0),
-    ('numbers', 'e', 3e0),
-    ('names', 'z', 1e0),
-    ('names', 'a', 1e0),
-    ('names', 'z', 2e0),
-    ('names', cast(null as string), 3e0)
+pairs as (
+    select given.* from (
+        values
+        ('numbers', 'b "quoted"', 0.0008e0),
+        ('numbers', 'a', -12.5e0),
+        ('numbers', 'c', cast(null as double)),
+        ('numbers', 'd', 0e0),
+        ('numbers', 'e', 3e0),
+        ('names', 'z', 1e0),
+        ('names', 'a', 1e0),
+        ('names', 'z', 2e0),
+        ('names', cast(null as string), 3e0)
+    ) as given (kind, name, value)
 )
 
 {{ facts_that_fail([

@@ -20,7 +20,7 @@ from sqlglot import exp
 
 # Functions that DuckDB and Spark 3.5 both have, with the same meaning. Look both up before you add one.
 PORTABLE = {
-    "abs", "any_value", "bool_and", "bool_or", "ceil", "coalesce", "concat", "concat_ws", "count", "count_if",
+    "abs", "any_value", "bool_and", "bool_or", "ceil", "chr", "coalesce", "concat", "concat_ws", "count", "count_if",
     "date_trunc", "dense_rank", "exp", "extract", "first_value", "floor", "greatest", "lag", "last_value", "lead",
     "least", "length", "ln", "lower", "max", "max_by", "md5", "median", "min", "min_by", "ntile", "nullif", "power",
     "rank", "replace", "round", "row_number", "split_part", "sqrt", "substring", "sum", "trim", "upper",
