@@ -15,7 +15,7 @@ TEST_DEMO := .cache/test-demo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install build test test-fast test-all lint format bi browser torture test-spark mutation bench bench-clv bench-health lock generate demo-data docs clean
+.PHONY: help install build test test-fast test-all lint format bi browser torture test-spark mutation bench bench-clv bench-cluster bench-health lock generate demo-data docs clean
 
 help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -68,8 +68,8 @@ test-fast: $(INSTALLED)  ## The tests that take less than three minutes, for wor
 	$(BIN)/python -m pytest -m "not slow and not duckdb15 and not browser and not torture and not spark"
 
 # What needs system packages comes before the tests that use it; pytest stays last, its closing line is CI's verdict.
-test-all: browser $(SUPERSET)/.installed  ## make test, the dashboard in a real Superset and browser, and kills of refreshes
-	@$(MAKE) --no-print-directory test MARKED='-m "not torture and not spark"'
+test-all: browser $(SUPERSET)/.installed $(SPARK)/.installed  ## make test, Spark, the dashboard in a real Superset and browser, and kills of refreshes
+	@$(MAKE) --no-print-directory test MARKED='-m "not torture"'
 
 browser:  ## Install Debian's Chromium, which the dashboard is tested in (needs root)
 	@command -v chromium >/dev/null 2>&1 || { \
@@ -87,11 +87,8 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-in
 torture: $(INSTALLED) $(DUCKDB15)/.installed  ## Kill refreshes at 200 random moments (20 in make test-all), fill disks, close folders
 	BESTAND_TORTURE_KILLS=200 $(BIN)/python -m pytest tests/python/test_refresh_torture.py -s
 
-# Unit tests on Spark are dear: without UNIT=1 only those of dates, money and rates run.
-UNIT :=
-
-test-spark: $(INSTALLED) $(SPARK)/.installed  ## Compare Spark's marts with DuckDB's and with the references (UNIT=1: all unit tests)
-	BESTAND_SPARK_UNIT=$(UNIT) $(BIN)/python -m pytest -m spark
+test-spark: $(INSTALLED) $(SPARK)/.installed  ## All tests on Spark, its marts compared with DuckDB's and with the references
+	$(BIN)/python -m pytest -m spark
 
 mutation: $(INSTALLED)  ## Ask the tests about small mistakes in the core SQL (some 15 minutes)
 	$(BIN)/python tests/mutation/run.py
@@ -103,6 +100,9 @@ bench: $(INSTALLED)  ## Time the build at SIZE=s|m|l beside its floors, write do
 
 bench-clv: $(INSTALLED)  ## Time fits and scores beside lifetimes and scipy, write docs/benchmarks.md (some 3 minutes)
 	$(BIN)/python -m bestand.bench.clv clv
+
+bench-cluster: $(INSTALLED) $(SPARK)/.installed  ## Build from ten million rows on Spark with one and two workers, write docs/benchmarks.md
+	$(BIN)/python -m bestand.bench.cluster
 
 bench-health: $(INSTALLED)  ## Score two simulated bases beside scikit-learn, write docs/benchmarks.md (some 3 minutes)
 	$(BIN)/python tests/python/bench_health.py

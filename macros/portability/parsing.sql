@@ -41,7 +41,7 @@
 {%- endmacro %}
 {% macro default__parse_date(raw) -%}
     case
-        when cast(try_cast({{ raw }} as date) as timestamp) = try_cast({{ raw }} as timestamp)
+        when cast(try_cast({{ raw }} as date) as timestamp) = {{ cast_moment(raw, 'timestamp') }}
             and try_cast({{ raw }} as date) between date '0001-01-01' and date '9999-12-31'
             then try_cast({{ raw }} as date)
     end
@@ -63,8 +63,15 @@
 {# DuckDB's cast of text to timestamp drops the offset: only a timestamp with time zone heeds it (session in UTC). #}
 {% macro duckdb__parse_timestamp(raw) -%}
     case
-        when try_cast(try_cast({{ raw }} as timestamp with time zone) as timestamp)
+        when try_cast({{ cast_moment(raw, 'timestamp with time zone') }} as timestamp)
             between timestamp '0001-01-01 00:00:00' and timestamp '9999-12-31 23:59:59'
-            then try_cast(try_cast({{ raw }} as timestamp with time zone) as timestamp)
+            then try_cast({{ cast_moment(raw, 'timestamp with time zone') }} as timestamp)
     end
+{%- endmacro %}
+
+{# DuckDB reads a day with a blank behind it as a date, but not as a moment. Only what was none is trimmed and tried again. #}
+{% macro cast_moment(raw, type) %}{{ return(adapter.dispatch('cast_moment', 'bestand')(raw, type)) }}{% endmacro %}
+{% macro default__cast_moment(raw, type) -%} try_cast({{ raw }} as {{ type }}) {%- endmacro %}
+{% macro duckdb__cast_moment(raw, type) -%}
+    coalesce(try_cast({{ raw }} as {{ type }}), try_cast(rtrim(cast({{ raw }} as string)) as {{ type }}))
 {%- endmacro %}

@@ -13,7 +13,7 @@ INTRODUCTION = """# Benchmarks
 Each section says which command writes it. The figures of a section are from one run: compare within it, not between
 sections or machines.
 """
-ORDER = ["Scale: size S", "Scale: size M", "Scale: size L", "Customers without contract", "The health score"]
+ORDER = ["Scale: size S", "Scale: size M", "Scale: size L", "Spark", "Customers without contract", "The health score"]
 
 
 def sections(text: str) -> dict[str, str]:

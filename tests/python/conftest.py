@@ -15,11 +15,12 @@ pytest.register_assert_rewrite("references")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest file first, so that at the end of a run no process waits for another that has just begun it.
+    """The longest files first, so that at the end of a run no process waits for another that has just begun one.
 
     xdist keeps this order with --no-loadscope-reorder alone.
     """
-    items.sort(key=lambda item: item.path.name != "test_refresh_torture.py")
+    longest = ["test_refresh_torture.py", "test_spark.py", "test_spark_references.py"]
+    items.sort(key=lambda item: longest.index(item.path.name) if item.path.name in longest else len(longest))
 
 
 @pytest.fixture(scope="session")

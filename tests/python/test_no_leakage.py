@@ -15,7 +15,7 @@ from project import ROOT, Warehouse, build_files
 
 DEMO = ROOT / "seeds" / "demo"
 PAST = dt.date(2026, 2, 1)
-SELECTED = "+account_signals +signal_history +account_health +health_history +alerts"
+SELECTED = "+account_signals +signal_history +account_health +health_history +alerts +mrr_monthly"
 VARIABLES = {"quarantine_max_share": 1}
 
 
@@ -84,6 +84,17 @@ def test_what_comes_later_changes_nothing_before_it(demo: Warehouse, shaken: War
     assert_same(history(demo, STARTED, "episode_id"), history(shaken, STARTED, "episode_id"))
     keys = ("account_id", "as_of_date")
     assert_same(history(demo, HEALTH, *keys), history(shaken, HEALTH, *keys))
+
+
+def test_restated_months_are_those_that_were_reported_otherwise(demo: Warehouse, then: Warehouse) -> None:
+    """What a build on the past date said of the months that were over, beside what is said of them today."""
+    query = "select * exclude (restated_at) from marts.mrr_monthly where is_complete"
+    reported = {row["month_start"]: row for row in then.rows(query)}
+    today = {row["month_start"]: row for row in demo.rows(query)}
+    otherwise = {month for month, row in reported.items() if row != today[month]}
+    restated = demo.rows("select month_start from marts.mrr_monthly where restated_at > ?", [PAST])
+    assert otherwise == {row["month_start"] for row in restated} & reported.keys()
+    assert 0 < len(otherwise) < len(reported), "the demo should have restated months, and others"
 
 
 SAID = "account_id, signal, is_fired, has_data, value, episode_id"

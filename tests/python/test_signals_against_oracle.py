@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 MODELS = ["int_customer_dates", "int_churn_labels", "int_usage_windows", "int_service_windows"]
 MODELS += ["int_signal_episodes", "int_signal_states"]
-SELECTED = " ".join(f"+{model}" for model in [*MODELS, "input_accounting"])
+SELECTED = " ".join(f"+{model}" for model in [*MODELS, "input_accounting", "mrr_monthly"])
 # An earlier day for the past that no later row may change: in the middle of it all, and the start of a month.
 EARLIER = dt.date(2025, 2, 1)
 
@@ -273,6 +273,15 @@ def test_the_past_is_what_was_seen_then(builds: Builds, model: str) -> None:
     found = past_differences(model, builds("zone"), builds("seen earlier"))
     found = [text for text in found if not text.startswith("N_")]
     assert not found, report(found)
+
+
+def test_restated_months_are_those_that_were_seen_otherwise(builds: Builds) -> None:
+    query = "select * exclude (restated_at) from marts.mrr_monthly where is_complete"
+    seen, now = ({row["month_start"]: row for row in builds(name).rows(query)} for name in ("seen earlier", "zone"))
+    restated = builds("zone").rows("select month_start from marts.mrr_monthly where restated_at > ?", [EARLIER])
+    otherwise = {month for month, row in seen.items() if row != now[month]}
+    assert otherwise == {row["month_start"] for row in restated} & seen.keys()
+    assert 0 < len(otherwise) < len(seen)
 
 
 @pytest.mark.parametrize("model", list(PAST))

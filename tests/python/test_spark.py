@@ -22,12 +22,6 @@ PYTHON = ROOT / ".cache" / "spark" / "bin" / "python"
 FEW = {"as_of_date": "2026-07-01", "quarantine_max_share": 1}
 SUPPLIED = ["accounts", "fx_rates", "plans", "subscriptions"]
 SMALL = "build --exclude-resource-type unit_test --indirect-selection buildable --select +mrr_monthly +churn_by_segment"
-# Models whose unit tests say what macros of dates, money and rates give; all unit tests with make test-spark UNIT=1.
-OF_MACROS = (
-    "churn_by_segment int_account_periods int_account_spells int_fx_rates int_orders int_paid_versions int_periods "
-    "int_planned_relationship_years int_revenue_months int_subscription_states int_subscription_versions int_term_runs "
-    "mrr_monthly renewals_monthly"
-)
 MISSING = {
     "no_file": (
         {"crm_source": "files", "crm_files": "{files}", "crm_entities": [*SUPPLIED, "orders"]},
@@ -50,7 +44,7 @@ class Runs:
     def __init__(self, folder: Path, files: Path, output: str) -> None:
         self.folder = folder
         self.files = files
-        self.said = {part.split("\n", 1)[0]: part for part in output.split("\n== ")}
+        self.said = {part.split("\n", 1)[0]: part for part in f"\n{output}".split("\n== ")}
 
     def succeeded(self, job: str) -> bool:
         return job in self.said and not (self.folder / job / "failed").exists()
@@ -123,11 +117,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
                 f"copy (select * from read_parquet({paths}, union_by_name = true)) "
                 f"to '{tables}/{entity}.parquet' (format parquet)"
             )
-    of_macros = " ".join(f"{model},test_type:unit" for model in OF_MACROS.split())
-    unit_tests = "test_type:unit" if os.environ.get("BESTAND_SPARK_UNIT") else of_macros
     jobs = [
         job("demo", "build --exclude-resource-type unit_test", schemas=["marts", "intermediate"]),
-        job("unit_tests", f"test --select {unit_tests}", after="demo"),
+        job("unit_tests", "test --select test_type:unit", after="demo"),
+        job("zone", "test --select portability_dates", {"reporting_time_zone": "Europe/Berlin"}, after="demo"),
         job("files", SMALL, {"crm_source": "files", "crm_files": str(files), **FEW}, schemas=["marts"]),
         job(
             "tables",
@@ -137,6 +130,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
             tables={"raw_crm": str(tables)},
         ),
     ]
+    raising = "select {{ raise_in_sql(\"'said by the engine'\") }} as nothing"
+    jobs.append({**job("raises", "", after="demo"), "arguments": ["show", "--inline", raising]})
     for name, (variables, _) in MISSING.items():
         filled = json.loads(json.dumps(variables).replace("{files}", str(files)).replace("{texts}", str(texts)))
         jobs.append(job(name, "build --select stg_crm__inputs", {**filled, **FEW}))
@@ -160,8 +155,16 @@ def test_spark_gives_the_same(demo: Warehouse, runs: Runs, schema: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.spark
-def test_the_unit_tests_pass(runs: Runs) -> None:
-    assert runs.succeeded("unit_tests"), runs.said["unit_tests"][-20000:]
+@pytest.mark.parametrize("name", ["unit_tests", "zone"])
+def test_the_unit_tests_pass(runs: Runs, name: str) -> None:
+    assert runs.succeeded(name), runs.said[name][-20000:]
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+def test_a_gate_stops_a_statement(runs: Runs) -> None:
+    assert not runs.succeeded("raises")
+    assert "said by the engine" in runs.said["raises"]
 
 
 @pytest.fixture(scope="module")

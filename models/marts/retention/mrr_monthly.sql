@@ -5,6 +5,10 @@ account_months as (
     where period_grain = 'month'
 ),
 
+restatements as (
+    select * from {{ ref('int_mrr_restatements') }}
+),
+
 counted as (
     select
         period_start as month_start,
@@ -62,40 +66,43 @@ rated as (
 
 final as (
     select
-        month_start,
-        is_complete,
-        customers_start,
-        customers_new,
-        customers_churned,
-        customers_reactivated,
-        customers_end,
-        customers_joined_and_left,
-        customers_left_and_returned,
-        mrr_start,
-        mrr_new,
-        mrr_expansion,
-        mrr_reactivation,
-        mrr_contraction,
-        mrr_churn,
-        mrr_fx,
-        mrr_end,
-        mrr_retained_net,
-        mrr_retained_gross,
-        arr_end,
-        arpa_end,
-        customer_churn_rate,
-        {{ wilson_low('customers_churned', 'customers_start') }} as customer_churn_ci_low,
-        {{ wilson_high('customers_churned', 'customers_start') }} as customer_churn_ci_high,
-        {{ is_small_base('customers_start') }} as is_small_base,
-        gross_revenue_churn_rate,
-        net_revenue_churn_rate,
-        nrr,
-        grr,
-        quick_ratio,
-        {{ annualised_rate('customer_churn_rate') }} as annualised_churn_rate,
-        {{ new_customers_needed(var('growth_goal_monthly') ~ 'e0', 'customer_churn_rate', 'customers_start') }}
-            as new_customers_needed_for_growth
+        rated.month_start,
+        rated.is_complete,
+        rated.customers_start,
+        rated.customers_new,
+        rated.customers_churned,
+        rated.customers_reactivated,
+        rated.customers_end,
+        rated.customers_joined_and_left,
+        rated.customers_left_and_returned,
+        rated.mrr_start,
+        rated.mrr_new,
+        rated.mrr_expansion,
+        rated.mrr_reactivation,
+        rated.mrr_contraction,
+        rated.mrr_churn,
+        rated.mrr_fx,
+        rated.mrr_end,
+        rated.mrr_retained_net,
+        rated.mrr_retained_gross,
+        rated.arr_end,
+        rated.arpa_end,
+        rated.customer_churn_rate,
+        {{ wilson_low('rated.customers_churned', 'rated.customers_start') }} as customer_churn_ci_low,
+        {{ wilson_high('rated.customers_churned', 'rated.customers_start') }} as customer_churn_ci_high,
+        {{ is_small_base('rated.customers_start') }} as is_small_base,
+        rated.gross_revenue_churn_rate,
+        rated.net_revenue_churn_rate,
+        rated.nrr,
+        rated.grr,
+        rated.quick_ratio,
+        {{ annualised_rate('rated.customer_churn_rate') }} as annualised_churn_rate,
+        {{ new_customers_needed(
+            var('growth_goal_monthly') ~ 'e0', 'rated.customer_churn_rate', 'rated.customers_start'
+        ) }} as new_customers_needed_for_growth,
+        restatements.restated_at
     from rated
+    left join restatements on rated.month_start = restatements.month_start  -- at most one
 )
 
 select * from final
