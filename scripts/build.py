@@ -17,6 +17,7 @@ from dbt_common.events.base_types import EventMsg
 from rich.console import Console
 
 from . import paths
+from .docs import project_vars
 
 GOOD = ("success", "pass", "skipped", "no-op", "warn", "partial success")
 LINES_SHOWN = 12
@@ -61,6 +62,7 @@ def run_dbt(
     command: str, *arguments: str, variables: Mapping[str, Any], console: Console, verbose: bool = False
 ) -> Outcome:
     """Runs one dbt command on the project with the database of BESTAND_DATABASE."""
+    variables, environment = _without_the_day(variables)
     order = [
         *(() if verbose else ("--log-level", "none")),
         command,
@@ -71,7 +73,11 @@ def run_dbt(
         "--log-path", str(paths.logs()),
         "--vars", json.dumps(dict(variables), default=str),
     ]  # fmt: skip
-    with _database_in_environment(), warnings.catch_warnings(), console.status("Reading the project ...") as status:
+    with (
+        _in_environment(BESTAND_DATABASE=str(paths.database()), **environment),
+        warnings.catch_warnings(),
+        console.status("Reading the project ...") as status,
+    ):
         # dbt gives agate the types of all columns of a seed, also of those that this seed leaves out
         warnings.filterwarnings("ignore", message=".* does not match the name of any column", category=RuntimeWarning)
 
@@ -87,18 +93,28 @@ def run_dbt(
     return _outcome(result)
 
 
+def _without_the_day(variables: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The vars without the as-of date, and the environment that tells it: another day is no reason to parse anew."""
+    effective = {**project_vars(), **variables}
+    if effective["crm_source"] == "seeds" or not variables.get("as_of_date") or project_vars()["as_of_date"]:
+        return dict(variables), {}
+    others = {name: value for name, value in variables.items() if name != "as_of_date"}
+    return others, {"BESTAND_AS_OF_DATE": str(variables["as_of_date"])}
+
+
 @contextmanager
-def _database_in_environment() -> Iterator[None]:
-    """The profile reads BESTAND_DATABASE; a relative one holds from the project root, wherever the command is run."""
-    before = os.environ.get("BESTAND_DATABASE")
-    os.environ["BESTAND_DATABASE"] = str(paths.database())
+def _in_environment(**values: str) -> Iterator[None]:
+    """What the profile and the macros read; a relative path holds from the project root, wherever a command is run."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["BESTAND_DATABASE"]
-        else:
-            os.environ["BESTAND_DATABASE"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _outcome(result: dbtRunnerResult) -> Outcome:

@@ -40,18 +40,7 @@
 -- depends_on: {{ ref('stg_crm__accounts') }}
 {% endif -%}
 {% for read in reads -%}
-select
-{%- for name, column in spec.input_columns.items() %}
-    {% if name in read.columns -%}
-    {%- set found = read.columns[name] -%}
-    {%- set sql = as_contract_type(found.sql, found.type, column.type) -%}
-    {{ sql }}{% if sql != name %} as {{ name }}{% endif %}
-    {%- else -%}
-    cast(null as {{ crm_sql_type(column.type) }}) as {{ name }}
-    {%- endif %}
-    {{- ',' if not loop.last }}
-{%- endfor %}
-from {{ read.sql }}
+{{ staged_read(spec, read) }}
 {%- if is_held %}
 -- what a refresh has kept of accounts that are no longer delivered is no mistake of the input
 where account_id in (select account_id from {{ ref('stg_crm__accounts') }})
@@ -67,4 +56,20 @@ select
 from (select 1 as nothing) as no_input
 where 1 = 0
 {% endfor %}
+{%- endmacro %}
+
+{# The columns of the contract from one read. #}
+{% macro staged_read(spec, read) -%}
+select
+{%- for name, column in spec.input_columns.items() %}
+    {% if name in read.columns -%}
+    {%- set found = read.columns[name] -%}
+    {%- set sql = as_contract_type(found.sql, found.type, column.type) -%}
+    {{ sql }}{% if sql != name %} as {{ name }}{% endif %}
+    {%- else -%}
+    cast(null as {{ crm_sql_type(column.type) }}) as {{ name }}
+    {%- endif %}
+    {{- ',' if not loop.last }}
+{%- endfor %}
+from {{ read.sql }}
 {%- endmacro %}

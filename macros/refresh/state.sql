@@ -5,6 +5,7 @@
 
   increment_state     one row: as-of date, vars, project and models of the last whole build
   increment_inputs    per entity: until when its rows were known, how many those are, and a fingerprint of them
+  increment_files     the files they were read from, with size and time
   increment_parents   per account, contact and holder of a role: a fingerprint of what was believed of it
   increment_accounts, increment_signals
                     per account and relation that models by account read: a fingerprint of its rows
@@ -203,7 +204,7 @@
         {%- endfor -%}
         {%- if run.is_whole and not failed and not fromjson(run.models) | reject('in', done) | list -%}
             {%- set statements = ['begin'] -%}
-            {%- for name in ['inputs', 'parents', 'entangled', 'accounts', 'signals'] if increment_table_exists(name ~ '_now') -%}
+            {%- for name in ['inputs', 'files', 'parents', 'entangled', 'accounts', 'signals'] if increment_table_exists(name ~ '_now') -%}
                 {%- do statements.append('drop table if exists ' ~ increment_table(name)) -%}
                 {%- do statements.append(
                     'alter table ' ~ increment_table(name ~ '_now') ~ ' rename to increment_' ~ name) -%}

@@ -11,8 +11,11 @@
     {{ return(found) }}
 {% endmacro %}
 
-{# An entity of the input as far as it says what is touched: key, account, known_at, and a fingerprint of the row. #}
-{% macro input_rows(entity, known_after=none) -%}
+{#
+  An entity of the input as far as it says what is touched: key, account, known_at, and a fingerprint of the row. Of all its rows,
+  or of those that `source` gives.
+#}
+{% macro input_rows(entity, known_after=none, source=none) -%}
     {%- set spec = crm_entity(entity) -%}
     {%- set names = spec.key + ['account_id', 'recorded_at', spec.event_time] -%}
     {%- set staged = ref('stg_crm__' ~ entity) -%}
@@ -30,7 +33,7 @@
             {{ parse_value(spec.input_columns[name].type, 'source.' ~ name, spec.input_columns[name].get('currency', false)) }} as {{ name }},
             {%- endfor %}
             {{ row_fingerprint(raw) }} as fingerprint
-        from {{ staged }} as source
+        from {{ source or staged }} as source
         {%- if known_after and 'TIMESTAMP' in recorded_type %}
         where source.recorded_at is null or source.recorded_at > {{ known_after }}
         {%- endif %}
@@ -62,8 +65,8 @@
 {% endmacro %}
 
 {#
-  Reads what the input holds, once: how much of it was known before the as-of moment, and whether what the last build knew is
-  still there as it was. If it is not, nobody can say which accounts that touches.
+  Looks how much of the input was known before the as-of moment, and whether what the last build knew is still there as it was. If
+  it is not, nobody can say which accounts that touches.
 #}
 {% macro note_inputs() %}
     {%- set before = {} -%}
@@ -71,31 +74,33 @@
     {%- if run.is_increment -%}
         {%- for row in run_query('select * from ' ~ increment_table('inputs')).rows -%}{%- do before.update({row['entity']: row.dict()}) -%}{%- endfor -%}
     {%- endif -%}
-    {%- set now = {} -%}
-    {%- for row in run_query(
-        'select entity, cast(coalesce(input_format, \'none\') as string) as input_format, is_supplied from '
-        ~ ref('stg_crm__inputs')).rows -%}
-        {%- do now.update({row['entity']: row.dict()}) -%}
+    {%- set is_supplied = {} -%}
+    {%- for row in run_query('select entity, is_supplied from ' ~ ref('stg_crm__inputs')).rows -%}
+        {%- do is_supplied.update({row['entity']: row['is_supplied']}) -%}
     {%- endfor -%}
     {%- do run_query(
         'create or replace table ' ~ increment_table('inputs_now')
-        ~ ' (entity string, is_supplied boolean, known_through timestamp, known_rows bigint, all_rows bigint, fingerprint string)'
+        ~ ' (entity string, is_supplied boolean, known_through timestamp, known_rows bigint, fingerprint string)'
+    ) -%}
+    {%- do run_query(
+        'create or replace table ' ~ increment_table('files_now')
+        ~ ' (entity string, file string, bytes bigint, modified_at timestamp, is_settled boolean)'
     ) -%}
     {%- set problems = [] -%}
     {%- for entity in ['accounts', 'contacts', 'contact_roles', 'features'] + refreshed_entities() -%}
         {%- set was = before.get(entity) -%}
-        {%- if was and was.is_supplied and not now[entity].is_supplied -%}
+        {%- if was and was.is_supplied and not is_supplied[entity] -%}
             {%- do problems.append(entity ~ ' is not supplied any more') -%}
-        {%- elif was and now[entity].is_supplied and not was.is_supplied -%}
+        {%- elif was and is_supplied[entity] and not was.is_supplied -%}
             {%- do problems.append(entity ~ ' was not supplied before') -%}
         {%- endif -%}
-        {%- if entity in by_account_entities() and now[entity].is_supplied -%}
-            {%- set found = first_row(input_summary(entity, was.known_through if was else none)) -%}
+        {%- if entity in by_account_entities() and is_supplied[entity] -%}
+            {%- set found = input_found(entity, was) -%}
             {%- do run_query(
                 'insert into ' ~ increment_table('inputs_now') ~ ' values (' ~ sql_text(entity) ~ ', true, '
                 ~ (sql_text(found.known_through) if found.known_through else 'null') ~ ', ' ~ found.known_rows ~ ', '
-                ~ found.all_rows ~ ', ' ~ sql_text(found.fingerprint) ~ ')') -%}
-            {%- if was and not problems and (found.rows_before, found.fingerprint_before) != (was.known_rows | int, was.fingerprint) -%}
+                ~ sql_text(found.fingerprint) ~ ')') -%}
+            {%- if was and not problems and (found.rows_before | int, found.fingerprint_before) != (was.known_rows | int, was.fingerprint) -%}
                 {%- do problems.append(
                     entity ~ ': rows known until ' ~ was.known_through ~ ' are not those of the last build (' ~ was.known_rows
                     ~ ' rows then, ' ~ found.rows_before ~ ' now)') -%}
@@ -103,24 +108,92 @@
         {%- else -%}
             {%- do run_query(
                 'insert into ' ~ increment_table('inputs_now') ~ ' values (' ~ sql_text(entity) ~ ', '
-                ~ now[entity].is_supplied | lower ~ ', null, 0, 0, null)') -%}
+                ~ is_supplied[entity] | lower ~ ', null, 0, null)') -%}
         {%- endif -%}
     {%- endfor -%}
     {%- if problems -%}{%- do not_an_increment(problems | join('; ')) -%}{%- endif -%}
 {% endmacro %}
 
-{# Rows of an entity known before the as-of moment, those that were by the last build, and all. #}
+{#
+  What an entity's rows come to, beside what the last build noted of them (`was`). Files that are as they were are not read for it:
+  what they hold that was known then is what it was.
+#}
+{% macro input_found(entity, was) %}
+    {%- set reads = crm_input(entity).reads if crm_source() == 'files' else [] -%}
+    {%- for read in reads -%}
+        {%- do run_query(
+            'insert into ' ~ increment_table('files_now') ~ ' select ' ~ sql_text(entity) ~ ', files.* from ('
+            ~ file_states(read.files) ~ ') as files') -%}
+    {%- endfor -%}
+    {%- if was and was.known_through and reads and increment_table_exists('files') -%}
+        {%- set changed = run_query(
+            'select 1 from ' ~ increment_table('files') ~ ' as was left join ' ~ increment_table('files_now') ~ ' as now'
+            ~ ' on was.entity = now.entity and was.file = now.file and was.bytes = now.bytes and was.modified_at = now.modified_at'
+            ~ ' where was.entity = ' ~ sql_text(entity) ~ ' and (now.file is null or not was.is_settled) limit 1') -%}
+        {%- if changed | length == 0 -%}
+            {%- set known = run_query(
+                'select file from ' ~ increment_table('files') ~ ' where entity = ' ~ sql_text(entity)).columns[0].values() | list -%}
+            {{ return(first_row(input_summary_since(entity, was, known))) }}
+        {%- endif -%}
+    {%- endif -%}
+    {{ return(first_row(input_summary(entity, was.known_through if was else none))) }}
+{% endmacro %}
+
+{# Rows of an entity known before the as-of moment, and those that were by the last build. #}
 {% macro input_summary(entity, known_through) -%}
     {%- set moment -%} {{ as_of_moment() }} {%- endset -%}
     {%- set then = "cast('" ~ known_through ~ "' as timestamp)" if known_through else "cast(null as timestamp)" -%}
     select
         cast(max(known_at) filter (where known_at < {{ moment }}) as string) as known_through,
         cast(count(*) filter (where known_at < {{ moment }}) as bigint) as known_rows,
-        cast(count(*) as bigint) as all_rows,
         coalesce(cast(sum(fingerprint) filter (where known_at < {{ moment }}) as string), '') as fingerprint,
         cast(count(*) filter (where known_at <= {{ then }}) as bigint) as rows_before,
         coalesce(cast(sum(fingerprint) filter (where known_at <= {{ then }}) as string), '') as fingerprint_before
     from ({{ input_rows(entity) }}) as input_rows
+{%- endmacro %}
+
+{# The same where all files of the last build (`known`) are as they were: only new files can hold more rows known by then. #}
+{% macro input_summary_since(entity, was, known) -%}
+    {%- set spec = crm_entity(entity) -%}
+    {%- set moment -%} {{ as_of_moment() }} {%- endset -%}
+    {%- set then = known_through(entity) -%}
+    {%- set fresh = files_of_entity(crm_files(), entity) | rejectattr('file', 'in', known) | list -%}
+    {%- set reads = file_reads(fresh[0].format, fresh, spec).reads if fresh else [] -%}
+    with arrived as (
+        select
+            known_at,
+            fingerprint
+        from ({{ input_rows(entity, then) }}) as input_rows
+        where known_at > {{ then }} and known_at < {{ moment }}
+    ),
+
+    told_late as (
+        select fingerprint
+        from (
+            {%- for read in reads %}
+            {{ 'union all ' if not loop.first }}{{ input_rows(entity, source='(' ~ staged_read(spec, read) ~ ')') }}
+            {%- else %}
+            select timestamp '1900-01-01 00:00:00' as known_at, 0 as fingerprint where 1 = 0
+            {%- endfor %}
+        ) as input_rows
+        where known_at <= {{ then }}
+    ),
+
+    before as (
+        select
+            {{ was.known_rows }} + count(*) as known_rows,
+            cast('{{ was.fingerprint }}' as decimal(38, 0)) + coalesce(sum(fingerprint), 0) as fingerprint
+        from told_late
+    )
+
+    select
+        cast(coalesce(max(arrived.known_at), {{ then }}) as string) as known_through,
+        cast(max(before.known_rows) + count(arrived.known_at) as bigint) as known_rows,
+        cast(max(before.fingerprint) + coalesce(sum(arrived.fingerprint), 0) as string) as fingerprint,
+        cast(max(before.known_rows) as bigint) as rows_before,
+        cast(max(before.fingerprint) as string) as fingerprint_before
+    from before
+    left join arrived on true
 {%- endmacro %}
 
 {# What is believed of accounts, contacts and roles: rows that hang on one of them are judged by it. #}

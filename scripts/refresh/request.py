@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -44,7 +45,8 @@ def planned(request: Request, build_id: str, held: Path) -> tuple[dict[str, Any]
     if source != "seeds":
         variables.setdefault("crm_held_files", str(held.resolve()))
         if not effective["as_of_date"]:
-            variables["as_of_date"] = _today(str(effective["reporting_time_zone"]))
+            given = os.environ.get("BESTAND_AS_OF_DATE")
+            variables["as_of_date"] = given or _today(str(effective["reporting_time_zone"]))
     as_of = str(variables.get("as_of_date") or effective["as_of_date"] or effective["demo_as_of_date"])
     if not _is_day(as_of):
         raise wrong(f"The as-of date is '{as_of}'; expected a day as YYYY-MM-DD.")

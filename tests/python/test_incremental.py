@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import random
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 import signal_histories as histories
 import yaml
 from incremental_support import DAY, Refreshes, Rows, delivered, quiet, twisted
-from project import ROOT, Warehouse
+from project import ROOT, Warehouse, write_entity
 from same_marts import differences
 
 pytestmark = pytest.mark.slow
@@ -154,6 +156,52 @@ def test_a_batch_delivered_twice(refreshes: Refreshes, rows: Rows, tmp_path: Pat
     warehouse = succeeded(refreshes.build(twice, day))
     assert "are not those of the last build" in str(reason(warehouse))
     assert not unlike(warehouse, whole(tmp_path / "whole", twice, day))
+
+
+def aged(folder: Path) -> None:
+    """Makes new files an hour older, as those are that a refresh finds: of new ones it does not trust the time."""
+    for file in folder.rglob("*.csv"):
+        stat = file.stat()
+        if stat.st_mtime > time.time() - 1800:
+            os.utime(file, (stat.st_atime, stat.st_mtime - 3600))
+
+
+def test_files_that_have_not_changed_are_not_read_again(tmp_path: Path, rows: Rows) -> None:
+    """Each day brings files of its own. What the older ones hold is taken as it was for as long as their size and time are."""
+    refreshes, folder = Refreshes(tmp_path / "batches"), tmp_path / "files"
+    lasting = {entity: [row for row in found if "withdrawn" not in row] for entity, found in rows.items()}
+    before: Rows = {entity: [] for entity in lasting}
+    for day in (FIRST, FIRST + DAY, FIRST + 2 * DAY):
+        now = delivered(lasting, day)
+        for entity, found in now.items():
+            new = [row for row in found if row not in before[entity]]
+            write_entity(folder / entity, str(day), new, histories.COLUMNS[entity])
+        aged(folder)
+        before = now
+        warehouse = succeeded(refreshes.run(folder, day))
+        assert day == FIRST or reason(warehouse) is None
+    assert not unlike(warehouse, succeeded(Refreshes(tmp_path / "whole").run(folder, day)))
+
+    # not seen, as the file is not read
+    events = folder / "usage_events" / f"{FIRST}.csv"
+    stat, content = events.stat(), events.read_bytes()
+    account = rows["accounts"][0]["account_id"].encode()
+    assert account in content
+    events.write_bytes(content.replace(account, account[::-1]))
+    os.utime(events, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert reason(succeeded(refreshes.run(folder, day))) is None
+    # seen by its time; and so is what a new file says of a time that is known
+    os.utime(events)
+    assert "usage_events: rows known until" in str(reason(succeeded(refreshes.run(folder, day))))
+    events.write_bytes(content)
+    aged(folder)
+    succeeded(refreshes.run(folder, day))
+    shutil.copy(folder / "orders" / f"{FIRST}.csv", folder / "orders" / "again.csv")
+    aged(folder)
+    warehouse = succeeded(refreshes.run(folder, day))
+    assert "orders: rows known until" in str(reason(warehouse))
+    assert not unlike(warehouse, succeeded(Refreshes(tmp_path / "again").run(folder, day)))
+    assert reason(succeeded(refreshes.run(folder, day))) is None
 
 
 @pytest.mark.parametrize("broken", ["int_usage_counts", "int_signal_episodes"])
