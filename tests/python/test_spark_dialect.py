@@ -50,7 +50,11 @@ PROVEN_ELSEWHERE = {
         ["work_relation", "create_work_relation", "drop_work_relation", "logistic_invert"],
         "every fit: test_clv_models and test_logistic on DuckDB, CDNOW and the equal marts on Spark",
     ),
-    "forget_build": "test_refresh; nothing is refreshed from Spark",
+    **dict.fromkeys(["forget_build", "file_states"], "test_refresh, test_incremental; nothing is refreshed from Spark"),
+    **dict.fromkeys(
+        ["refreshes_by_account", "whole_table"],
+        "test_incremental on DuckDB, the equal marts on Spark, where all is built",
+    ),
     "query_of_unit_test": "every unit test on either engine",
 }
 COMPARISONS = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ)
