@@ -84,8 +84,9 @@ LOCK :=
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --no-strip-extras --quiet $(LOCK)
 
-torture: $(INSTALLED) $(DUCKDB15)/.installed  ## Kill refreshes at 200 random moments (20 in make test-all), fill disks, close folders
+torture: $(INSTALLED) $(DUCKDB15)/.installed  ## Kill refreshes at 200 random moments (20 in make test-all), fill disks, close folders; ten sequences of increments (two)
 	BESTAND_TORTURE_KILLS=200 $(BIN)/python -m pytest tests/python/test_refresh_torture.py -s
+	$(BIN)/python -m pytest tests/python/test_incremental.py -k batches_give
 
 test-spark: $(INSTALLED) $(SPARK)/.installed  ## All tests on Spark, its marts compared with DuckDB's and with the references
 	$(BIN)/python -m pytest -m spark
