@@ -56,7 +56,9 @@ uses as {{ streamed_cte() }} (
         feature_days.used_on,
         feature_days.known_from,
         feature_days.known_to,
-        cast(floor({{ days_between("date '1970-01-01'", 'feature_days.used_on') }} / signals.block_days) as integer) as block_number,
+        cast(floor(
+            {{ days_between("date '1970-01-01'", 'feature_days.used_on') }} / signals.block_days
+        ) as integer) as block_number,
         (
             feature_days.known_from <= {{ add_days('feature_days.used_on', '1 + signals.block_days') }}
             and feature_days.known_to >= {{ add_days('feature_days.used_on', '1 + signals.both_days') }}
@@ -67,8 +69,8 @@ uses as {{ streamed_cte() }} (
     where feature_days.quantity > 0
 ),
 
--- Uses of a block are one use, from the first to the last: their windows leave no gap. Only what became known late, or was
--- taken back while it lay in a window, stands for itself.
+-- Uses of a block are one use, from the first to the last: their windows leave no gap. Only what became known late, or
+-- was taken back while it lay in a window, stands for itself.
 use_blocks as (
     select
         account_id,

@@ -7,7 +7,7 @@ usage_days as (
     select * from {{ ref('int_usage_days') }}
 ),
 
--- Read several times, each time other columns and by an aggregate: streamed, as storing it would cost more than reading it again.
+-- Read several times, each time other columns: streamed, as storing it would cost more than reading it again.
 feature_days as {{ streamed_cte() }} (
     select * from {{ ref('int_usage_feature_days') }}
 ),
