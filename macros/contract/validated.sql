@@ -139,7 +139,7 @@ inputs as (
 ),
 {%- endif %}
 
-source as (
+source as {{ streamed_input(entity) }} (
     select
         {%- for name in spec.input_columns %}
         {{ name }} as raw_{{ name }}{{ ',' if not loop.last }}
@@ -165,11 +165,27 @@ parsed as (
 ),
 
 -- Read several times below; streamed each time, as storing it would cost more than parsing it again.
-checked as {{ streamed_cte() }} (
+keyed as {{ streamed_cte() }} (
     select
         parsed.*,
+        {{ row_fingerprint(spec.key) }} as key_fingerprint
+    from parsed
+),
+
+-- Only keys that occur more than once need a contest: a fingerprint finds them without a window over all rows.
+repeated as (
+    select key_fingerprint
+    from keyed
+    group by key_fingerprint
+    having count(*) > {{ 0 if entity == 'accounts' else 1 }}
+),
+
+-- told before anything is checked, so that a reading of the ones does not check the others
+checked as {{ streamed_cte() }} (
+    select
+        keyed.*,
+        repeated.key_fingerprint is not null as is_repeated,
         {{ crm_known_at(spec) }} as known_at,
-        {{ row_fingerprint(spec.key) }} as key_fingerprint,
         case
             when
                 {%- for check in checks %}
@@ -182,7 +198,8 @@ checked as {{ streamed_cte() }} (
                     {%- endfor %}
                 ), '')
         end as row_reasons
-    from parsed
+    from keyed
+    left join repeated on keyed.key_fingerprint = repeated.key_fingerprint
 ),
 
 judged as {{ streamed_cte() }} (
@@ -239,21 +256,13 @@ judged as {{ streamed_cte() }} (
     {%- endfor %}
 ),
 
--- Only keys that occur more than once need a contest: a fingerprint finds them without a window over all rows.
-repeated as (
-    select key_fingerprint
-    from checked
-    group by key_fingerprint
-    having count(*) > {{ 0 if entity == 'accounts' else 1 }}
-),
-
 entrants as (
     select
         judged.*,
         (judged.own_reasons is null and not judged.is_not_yet_known) as is_entrant,
         {{ json_row(raw_fields) }} as raw_text
     from judged
-    inner join repeated on judged.key_fingerprint = repeated.key_fingerprint
+    where judged.is_repeated
 ),
 
 contested as (
@@ -302,8 +311,7 @@ settled as (
             else 'accepted'
         end as disposition
     from judged
-    left join repeated on judged.key_fingerprint = repeated.key_fingerprint
-    where repeated.key_fingerprint is null
+    where not judged.is_repeated
 ),
 {% endif %}
 final as (

@@ -34,6 +34,19 @@
 {% macro default__streamed_cte() -%} /* streamed */ {%- endmacro %}
 {% macro duckdb__streamed_cte() -%} not materialized {%- endmacro %}
 
+{#
+  The same for the rows of an entity with volume as they are supplied: Parquet is read again at less cost than all of its
+  columns are stored; other formats, and a database elsewhere, are left to the engine.
+#}
+{% macro streamed_input(entity) %}{{ return(adapter.dispatch('streamed_input', 'bestand')(entity)) }}{% endmacro %}
+{% macro default__streamed_input(entity) -%}{%- endmacro %}
+{% macro duckdb__streamed_input(entity) -%}
+    {%- if execute and entity in by_account_entities() and crm_source() == 'files' -%}
+        {%- set formats = files_of_entity(crm_files(), entity) | map(attribute='format') | unique | list -%}
+        {{ streamed_cte() if formats == ['parquet'] }}
+    {%- endif -%}
+{%- endmacro %}
+
 {# The same for one that must be stored, because planning it together with what reads it takes seconds. #}
 {% macro stored_cte() %}{{ return(adapter.dispatch('stored_cte', 'bestand')()) }}{% endmacro %}
 {% macro default__stored_cte() -%}{%- endmacro %}

@@ -2,7 +2,7 @@
 
 with
 
-feature_days as (
+feature_days as {{ streamed_cte() }} (
     select * from {{ touched_rows(ref('int_usage_feature_days')) }} as touched
 ),
 
@@ -14,11 +14,13 @@ stretches as (
     select * from {{ touched_rows(ref('int_customer_stretches')) }} as touched
 ),
 
+-- block_days: uses in a stretch of the calendar this long lie in overlapping windows, known up to as many days late
 signals as (
     select
         signal,
         window_days,
         window_days + baseline_days as both_days,
+        greatest(1, cast(floor(least(window_days, baseline_days) / 2) as integer)) as block_days,
         minimum_baseline
     from {{ ref('signals') }}
     where signal in ('login_decline', 'breadth_shrinks')
@@ -45,57 +47,101 @@ login_days as (
     group by feature_days.account_id, feature_days.used_on, feature_days.known_from, feature_days.known_to
 ),
 
-secondary_days as (
+uses as {{ streamed_cte() }} (
     select
         feature_days.account_id,
         feature_days.feature,
+        feature_days.is_core,
+        feature_days.is_login,
         feature_days.used_on,
         feature_days.known_from,
-        feature_days.known_to
+        feature_days.known_to,
+        cast(floor(
+            {{ days_between("date '1970-01-01'", 'feature_days.used_on') }} / signals.block_days
+        ) as integer) as block_number,
+        (
+            feature_days.known_from <= {{ add_days('feature_days.used_on', '1 + signals.block_days') }}
+            and feature_days.known_to >= {{ add_days('feature_days.used_on', '1 + signals.both_days') }}
+        ) as is_steady
     from feature_days
     inner join customers on feature_days.account_id = customers.account_id  -- exactly one
-    where not feature_days.is_core and not feature_days.is_login and feature_days.quantity > 0
+    inner join signals on signals.signal = 'breadth_shrinks'
+    where feature_days.quantity > 0
 ),
 
--- without a feature named as core, any use shows that the product still runs
-core_days as (
-    select distinct
-        feature_days.account_id,
-        feature_days.used_on,
-        feature_days.known_from,
-        feature_days.known_to
-    from feature_days
-    inner join customers on feature_days.account_id = customers.account_id  -- exactly one
-    cross join core
-    where feature_days.quantity > 0 and (feature_days.is_core or not core.is_named)
+-- Uses of a block are one use, from the first to the last: their windows leave no gap. Only what became known late, or
+-- was taken back while it lay in a window, stands for itself.
+use_blocks as (
+    select
+        account_id,
+        feature,
+        is_core,
+        is_login,
+        min(used_on) as first_used_on,
+        max(used_on) as last_used_on,
+        min(known_from) as known_from,
+        max(known_to) as known_to
+    from uses
+    where is_steady
+    group by account_id, feature, is_core, is_login, block_number
+    union all
+    select
+        account_id,
+        feature,
+        is_core,
+        is_login,
+        used_on as first_used_on,
+        used_on as last_used_on,
+        known_from,
+        known_to
+    from uses
+    where not is_steady
 ),
 
 -- when a use lies in the window, and when in the one before
 secondary_stays as (
     select
-        secondary_days.account_id,
-        secondary_days.feature,
+        use_blocks.account_id,
+        use_blocks.feature,
         'window' as part,
-        secondary_days.known_from as from_date,
-        least(secondary_days.known_to, {{ add_days('secondary_days.used_on', '1 + signals.window_days') }}) as to_date
-    from secondary_days
+        use_blocks.known_from as from_date,
+        least(use_blocks.known_to, {{ add_days('use_blocks.last_used_on', '1 + signals.window_days') }}) as to_date
+    from use_blocks
     inner join signals on signals.signal = 'breadth_shrinks'
+    where not use_blocks.is_core and not use_blocks.is_login
     union all
     select
-        secondary_days.account_id,
-        secondary_days.feature,
+        use_blocks.account_id,
+        use_blocks.feature,
         'before' as part,
         greatest(
-            secondary_days.known_from, {{ add_days('secondary_days.used_on', '1 + signals.window_days') }}
+            use_blocks.known_from, {{ add_days('use_blocks.first_used_on', '1 + signals.window_days') }}
         ) as from_date,
-        least(secondary_days.known_to, {{ add_days('secondary_days.used_on', '1 + signals.both_days') }}) as to_date
-    from secondary_days
+        least(use_blocks.known_to, {{ add_days('use_blocks.last_used_on', '1 + signals.both_days') }}) as to_date
+    from use_blocks
     inner join signals on signals.signal = 'breadth_shrinks'
+    where not use_blocks.is_core and not use_blocks.is_login
 ),
 
 -- a feature counts once, however often it is used in a window
 secondary_features as (
     {{ merged_intervals('secondary_stays', ['account_id', 'feature', 'part']) }}
+),
+
+-- without a feature named as core, any use shows that the product still runs
+core_stays as (
+    select
+        use_blocks.account_id,
+        use_blocks.known_from as from_date,
+        least(use_blocks.known_to, {{ add_days('use_blocks.last_used_on', '1 + signals.window_days') }}) as to_date
+    from use_blocks
+    inner join signals on signals.signal = 'breadth_shrinks'
+    cross join core
+    where use_blocks.is_core or not core.is_named
+),
+
+core_runs as (
+    {{ merged_intervals('core_stays', ['account_id']) }}
 ),
 
 stays as (
@@ -106,7 +152,7 @@ stays as (
         least(login_days.known_to, {{ add_days('login_days.used_on', '1 + signals.window_days') }}) as to_date,
         login_days.quantity as amount_now,
         cast(0 as decimal(38, 4)) as amount_before,
-        0 as core_days,
+        0 as core_runs,
         0 as long_customers
     from login_days
     inner join signals on signals.signal = 'login_decline'
@@ -118,7 +164,7 @@ stays as (
         least(login_days.known_to, {{ add_days('login_days.used_on', '1 + signals.both_days') }}) as to_date,
         cast(0 as decimal(38, 4)) as amount_now,
         login_days.quantity as amount_before,
-        0 as core_days,
+        0 as core_runs,
         0 as long_customers
     from login_days
     inner join signals on signals.signal = 'login_decline'
@@ -130,21 +176,20 @@ stays as (
         to_date,
         cast(case when part = 'window' then 1 else 0 end as decimal(38, 4)) as amount_now,
         cast(case when part = 'before' then 1 else 0 end as decimal(38, 4)) as amount_before,
-        0 as core_days,
+        0 as core_runs,
         0 as long_customers
     from secondary_features
     union all
     select
         'breadth_shrinks' as signal,
-        core_days.account_id,
-        core_days.known_from as from_date,
-        least(core_days.known_to, {{ add_days('core_days.used_on', '1 + signals.window_days') }}) as to_date,
+        account_id,
+        from_date,
+        to_date,
         cast(0 as decimal(38, 4)) as amount_now,
         cast(0 as decimal(38, 4)) as amount_before,
-        1 as core_days,
+        1 as core_runs,
         0 as long_customers
-    from core_days
-    inner join signals on signals.signal = 'breadth_shrinks'
+    from core_runs
     union all
     -- who has been a customer for less than both windows has nothing to be compared with
     select
@@ -154,7 +199,7 @@ stays as (
         stretches.to_date,
         cast(0 as decimal(38, 4)) as amount_now,
         cast(0 as decimal(38, 4)) as amount_before,
-        0 as core_days,
+        0 as core_runs,
         1 as long_customers
     from stretches
     cross join signals
@@ -162,7 +207,7 @@ stays as (
 
 totals as (
     {{ running_totals(
-        'stays', ['signal', 'account_id'], ['amount_now', 'amount_before', 'core_days', 'long_customers']
+        'stays', ['signal', 'account_id'], ['amount_now', 'amount_before', 'core_runs', 'long_customers']
     ) }}
 ),
 
@@ -173,7 +218,7 @@ judged as (
         totals.long_customers > 0
         and totals.amount_before > 0
         and totals.amount_before >= coalesce(signals.minimum_baseline, 0e0) as has_data,
-        totals.signal = 'login_decline' or totals.core_days > 0 as is_compared
+        totals.signal = 'login_decline' or totals.core_runs > 0 as is_compared
     from totals
     inner join signals on totals.signal = signals.signal  -- exactly one
 ),

@@ -7,7 +7,8 @@ usage_days as (
     select * from {{ ref('int_usage_days') }}
 ),
 
-feature_days as (
+-- Read several times, each time other columns: streamed, as storing it would cost more than reading it again.
+feature_days as {{ streamed_cte() }} (
     select * from {{ ref('int_usage_feature_days') }}
 ),
 
@@ -95,31 +96,37 @@ users as (
     group by grid_date, account_id
 ),
 
--- days of use by contract customers, which are in the year before a date from the day after on
+-- days of use by contract customers
+use_days as (
+    select
+        feature_days.feature,
+        feature_days.used_on,
+        feature_days.known_from,
+        feature_days.known_to,
+        count(*) as use_days
+    from feature_days
+    inner join stretches  -- at most one
+        on
+            feature_days.account_id = stretches.account_id
+            and feature_days.used_on >= stretches.from_date
+            and feature_days.used_on < stretches.to_date
+    where feature_days.quantity > 0
+    group by feature_days.feature, feature_days.used_on, feature_days.known_from, feature_days.known_to
+),
+
+-- they are in the year before a date from the day after on
 year_changes as (
     select
-        feature_days.feature,
-        feature_days.known_from as on_day,
-        1 as use_days
-    from feature_days
-    inner join stretches  -- at most one
-        on
-            feature_days.account_id = stretches.account_id
-            and feature_days.used_on >= stretches.from_date
-            and feature_days.used_on < stretches.to_date
-    where feature_days.quantity > 0
+        feature,
+        known_from as on_day,
+        use_days
+    from use_days
     union all
     select
-        feature_days.feature,
-        least(feature_days.known_to, {{ add_days('feature_days.used_on', 366) }}) as on_day,
-        -1 as use_days
-    from feature_days
-    inner join stretches  -- at most one
-        on
-            feature_days.account_id = stretches.account_id
-            and feature_days.used_on >= stretches.from_date
-            and feature_days.used_on < stretches.to_date
-    where feature_days.quantity > 0
+        feature,
+        least(known_to, {{ add_days('used_on', 366) }}) as on_day,
+        -use_days as use_days
+    from use_days
 ),
 
 changes_by_day as (
