@@ -45,7 +45,9 @@ PROVEN_ELSEWHERE = {
         ["has_files", "files_of_entity", "file_reads", "table_columns", "as_contract_type"],
         "test_input_formats and test_spark: input of every kind, and what is missing is named",
     ),
-    **dict.fromkeys(["streamed_cte", "stored_cte"], "how a query runs, not what it gives; the tests of CTEs below"),
+    **dict.fromkeys(
+        ["streamed_cte", "streamed_input", "stored_cte"], "how a query runs, not what it gives; the tests of CTEs below"
+    ),
     **dict.fromkeys(
         ["work_relation", "create_work_relation", "drop_work_relation", "logistic_invert"],
         "every fit: test_clv_models and test_logistic on DuckDB, CDNOW and the equal marts on Spark",
