@@ -75,68 +75,216 @@
 {%- endmacro %}
 
 {#
-  Per key and day on which anything changes (valid_from): the last day on which something happened, as known then, and on how
-  many days it did (0 days: the last day is null). `relation` has one row per key, day and interval in which the day was known,
-  without overlaps (merged_intervals). Days that stay known need no search: the last is the largest so far. Only what was taken
-  back later is looked up.
+  CTEs that end in `name`: per key and day on which anything may change (valid_from) the last day on which something happened, as
+  known then, and as known just before (last_day, last_day_before; null: none). `relation` has intervals in which a day was known;
+  they may overlap.
+  What stays known needs no search: the last day is the largest so far, whatever else is known of it. Only days of which something
+  ended are followed one by one, from `name`_ended to `name`_states: what another row continued is no change, and what was taken
+  back is looked up.
+  `starts` names a relation of days (valid_from) on which something else begins, which the columns `carried` say: from each on the
+  largest so far holds, and is given with what held just before (..._before).
+  `is_counted` gives known_days too, on how many days it happened as known then.
 #}
-{% macro last_known_days(relation, keys, day) -%}
+{% macro last_known_day_steps(name, relation, keys, day, starts=none, carried=[], is_counted=false) -%}
+{%- set key_list = keys | join(', ') -%}
+{%- set nothing -%}
+    {%- for column in carried %},
+        cast(null as date) as {{ column }}
+    {%- endfor -%}
+{%- endset -%}
+{{ name }}_ended as (
     select
         {% for key in keys -%}
-        points.{{ key }},
+        known.{{ key }},
         {% endfor -%}
-        points.valid_from,
-        points.known_days,
-        case
-            when max(taken_back.{{ day }}) > points.lasting_day or points.lasting_day is null then max(taken_back.{{ day }})
-            else points.lasting_day
-        end as last_day
-    from (
-        select
-            {{ keys | join(', ') }},
-            valid_from,
-            sum(known_days) over (
-                partition by {{ keys | join(', ') }} order by valid_from rows between unbounded preceding and current row
-            ) as known_days,
-            max(lasting_day) over (
-                partition by {{ keys | join(', ') }} order by valid_from rows between unbounded preceding and current row
-            ) as lasting_day
-        from (
-            select
-                {{ keys | join(', ') }},
-                valid_from,
-                sum(known_days) as known_days,
-                max(lasting_day) as lasting_day
-            from (
-                select
-                    {{ keys | join(', ') }},
-                    from_date as valid_from,
-                    1 as known_days,
-                    case when to_date = {{ open_end() }} then {{ day }} end as lasting_day
-                from {{ relation }}
-                union all
-                select
-                    {{ keys | join(', ') }},
-                    to_date as valid_from,
-                    -1 as known_days,
-                    cast(null as date) as lasting_day
-                from {{ relation }}
-                where to_date < {{ open_end() }}
-            ) as changes
-            group by {{ keys | join(', ') }}, valid_from
-        ) as changed
-    ) as points
-    left join (
-        select * from {{ relation }}
-        where to_date < {{ open_end() }}
-    ) as taken_back
+        known.{{ day }},
+        known.from_date,
+        known.to_date
+    from {{ relation }} as known
+    inner join (
+        select distinct
+            {{ key_list }},
+            {{ day }}
+        from {{ relation }}
+        where from_date < to_date and to_date < {{ open_end() }}
+    ) as ended
         on
             {% for key in keys -%}
-            points.{{ key }} = taken_back.{{ key }}
+            known.{{ key }} = ended.{{ key }}
             and {% endfor -%}
-            points.valid_from >= taken_back.from_date
-            and points.valid_from < taken_back.to_date
-    group by {% for key in keys %}points.{{ key }}, {% endfor %}points.valid_from, points.known_days, points.lasting_day
+            known.{{ day }} = ended.{{ day }}
+),
+
+{{ name }}_merged as (
+    {{ merged_intervals(name ~ '_ended', keys + [day]) }}
+),
+
+{{ name }}_taken_back as (
+    select * from {{ name }}_merged
+    where to_date < {{ open_end() }}
+),
+
+{{ name }}_changes as (
+    select
+        {{ key_list }},
+        from_date as valid_from,
+        1 as known_days
+    from {{ name }}_taken_back
+    union all
+    select
+        {{ key_list }},
+        to_date as valid_from,
+        -1 as known_days
+    from {{ name }}_taken_back
+),
+
+-- the last of the days that were taken back later
+{{ name }}_found as (
+    select
+        {% for key in keys -%}
+        changes.{{ key }},
+        {% endfor -%}
+        changes.valid_from,
+        max(taken_back.{{ day }}) as taken_day
+    from (
+        select distinct
+            {{ key_list }},
+            valid_from
+        from {{ name }}_changes
+    ) as changes
+    left join {{ name }}_taken_back as taken_back
+        on
+            {% for key in keys -%}
+            changes.{{ key }} = taken_back.{{ key }}
+            and {% endfor -%}
+            changes.valid_from >= taken_back.from_date
+            and changes.valid_from < taken_back.to_date
+    group by {% for key in keys %}changes.{{ key }}, {% endfor %}changes.valid_from
+),
+
+{{ name }}_states as (
+    select
+        *,
+        lag(taken_day) over (partition by {{ key_list }} order by valid_from) as taken_day_before,
+        coalesce(lead(valid_from) over (partition by {{ key_list }} order by valid_from), {{ open_end() }}) as valid_to
+    from {{ name }}_found
+),
+
+{{ name }}_lasting as (
+    select
+        {{ key_list }},
+        {{ day }},
+        from_date
+    from {{ relation }}
+    where from_date < to_date and to_date = {{ open_end() }}
+    union all
+    select
+        {{ key_list }},
+        {{ day }},
+        from_date
+    from {{ name }}_merged
+    where to_date = {{ open_end() }}
+),
+
+{{ name }}_points as (
+    select
+        {{ key_list }},
+        {{ 'min(from_date)' if is_counted else 'from_date' }} as valid_from,
+        {%- if is_counted %}
+        1 as known_days,
+        {%- endif %}
+        {{ day }} as lasting_day
+        {{- nothing }}
+    from {{ name }}_lasting
+    {%- if is_counted %}
+    group by {{ key_list }}, {{ day }}
+    {%- endif %}
+    union all
+    select
+        {{ key_list }},
+        valid_from,
+        {%- if is_counted %}
+        known_days,
+        {%- endif %}
+        cast(null as date) as lasting_day
+        {{- nothing }}
+    from {{ name }}_changes
+    {%- if starts %}
+    union all
+    select
+        {{ key_list }},
+        valid_from,
+        {%- if is_counted %}
+        0 as known_days,
+        {%- endif %}
+        cast(null as date) as lasting_day
+        {%- for column in carried %},
+        {{ column }}
+        {%- endfor %}
+    from {{ starts }}
+    {%- endif %}
+),
+
+{{ name }}_days as (
+    select
+        {{ key_list }},
+        valid_from,
+        {%- if is_counted %}
+        sum(known_days) as known_days,
+        {%- endif %}
+        {%- for column in carried %}
+        max({{ column }}) as {{ column }},
+        {%- endfor %}
+        max(lasting_day) as lasting_day
+    from {{ name }}_points
+    group by {{ key_list }}, valid_from
+),
+
+{{ name }}_followed as (
+    select
+        {{ key_list }},
+        valid_from,
+        {%- if is_counted %}
+        sum(known_days) over (
+            partition by {{ key_list }} order by valid_from rows between unbounded preceding and current row
+        ) as known_days,
+        {%- endif %}
+        {%- for column in carried + ['lasting_day'] %}
+        {{ column }},
+        max({{ column }}) over (
+            partition by {{ key_list }} order by valid_from rows between unbounded preceding and 1 preceding
+        ) as {{ column }}_before{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ name }}_days
+),
+
+{{ name }} as (
+    select
+        {% for key in keys -%}
+        followed.{{ key }},
+        {% endfor -%}
+        followed.valid_from,
+        {%- if is_counted %}
+        followed.known_days,
+        {%- endif %}
+        {%- for column in carried %}
+        greatest(followed.{{ column }}, followed.{{ column }}_before) as {{ column }},
+        followed.{{ column }}_before,
+        {%- endfor %}
+        greatest(followed.lasting_day, followed.lasting_day_before, states.taken_day) as last_day,
+        greatest(
+            followed.lasting_day_before,
+            case when states.valid_from = followed.valid_from then states.taken_day_before else states.taken_day end
+        ) as last_day_before
+    from {{ name }}_followed as followed
+    left join {{ name }}_states as states  -- at most one
+        on
+            {% for key in keys -%}
+            followed.{{ key }} = states.{{ key }}
+            and {% endfor -%}
+            followed.valid_from >= states.valid_from
+            and followed.valid_from < states.valid_to
+)
 {%- endmacro %}
 
 {# A text as a JSON string, quotation marks and all. #}

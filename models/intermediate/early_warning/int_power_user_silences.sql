@@ -54,7 +54,7 @@ roles as (
 ),
 
 own_uses as (
-    select distinct
+    select
         roles.account_id,
         roles.contact_id,
         roles.role_from,
@@ -70,13 +70,11 @@ own_uses as (
     where usage_days.quantity > 0
 ),
 
-use_days as (
-    {{ merged_intervals('own_uses', ['account_id', 'contact_id', 'role_from', 'used_on']) }}
-),
-
-last_uses as (
-    {{ last_known_days('use_days', ['account_id', 'contact_id', 'role_from'], 'used_on') }}
-),
+{{
+    last_known_day_steps(
+        'last_uses', 'own_uses', ['account_id', 'contact_id', 'role_from'], 'used_on', is_counted=true
+    )
+}},
 
 followed as (
     select

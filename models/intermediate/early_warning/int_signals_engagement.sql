@@ -123,7 +123,7 @@ signs as (
         to_date
     from seen_deeds
     where from_date < to_date
-    union
+    union all
     select
         account_id,
         used_on as active_on,
@@ -131,6 +131,16 @@ signs as (
         known_to as to_date
     from usage_days
     where quantity > 0
+),
+
+own_orders as (
+    select
+        account_id,
+        active_on,
+        from_date,
+        to_date
+    from seen_deeds
+    where entity = 'orders'
 ),
 
 -- before the first sign of anybody of the kind, silence says nothing
@@ -145,53 +155,40 @@ sign_starts as (
     {%- endcall %}
 ),
 
--- the silence of a customer begins on the day before he became one at the earliest: a start counts like a sign on it
-intervals as (
+-- the silence of a customer begins on the day before he became one at the earliest
+starts as (
     select
-        'no_activity' as signal,
-        account_id,
-        active_on,
-        from_date,
-        to_date
-    from signs
-    union all
-    select
-        'no_activity' as signal,
         stretches.account_id,
-        {{ add_days('stretches.from_date', -1) }} as active_on,
-        greatest(stretches.from_date, sign_starts.signs_from) as from_date,
-        {{ open_end() }} as to_date
+        {{ add_days('stretches.from_date', -1) }} as start_day,
+        greatest(stretches.from_date, sign_starts.signs_from) as valid_from
     from stretches
     inner join accounts on stretches.account_id = accounts.account_id  -- exactly one
     inner join sign_starts on coalesce(accounts.business_model, 'unknown') = sign_starts.business_model  -- at most one
+),
+
+{{ last_known_day_steps('last_signs', 'signs', ['account_id'], 'active_on', 'starts', ['start_day']) }},
+
+{{ last_known_day_steps('last_orders', 'own_orders', ['account_id'], 'active_on') }},
+
+silences as (
+    select
+        'no_activity' as signal,
+        account_id,
+        valid_from,
+        greatest(last_day, start_day) as last_day,
+        greatest(last_day_before, start_day_before) as last_day_before,
+        -- else nothing since becoming a customer
+        coalesce(last_day >= coalesce(start_day, last_day), false) as has_sign
+    from last_signs
     union all
     select
         'no_purchase' as signal,
         account_id,
-        active_on,
-        from_date,
-        to_date
-    from seen_deeds
-    where entity = 'orders'
-),
-
-active_days as (
-    {{ merged_intervals('intervals', ['signal', 'account_id', 'active_on']) }}
-),
-
-last_days as (
-    {{ last_known_days('active_days', ['signal', 'account_id'], 'active_on') }}
-),
-
-silences as (
-    select
-        last_days.signal,
-        last_days.account_id,
-        last_days.valid_from,
-        last_days.last_day,
-        lag(last_days.last_day) over (partition by last_days.signal, last_days.account_id order by last_days.valid_from)
-            as last_day_before
-    from last_days
+        valid_from,
+        last_day,
+        last_day_before,
+        last_day is not null as has_sign
+    from last_orders
 ),
 
 turns as (
@@ -200,8 +197,8 @@ turns as (
     where last_day is distinct from last_day_before
 ),
 
--- the rows of the last day that could be seen when the silence began; none: nothing since becoming a customer
-last_rows as (
+-- the deeds of the last day that could be seen when the silence began
+last_deeds as (
     select
         turns.signal,
         turns.account_id,
@@ -216,33 +213,19 @@ last_rows as (
             and turns.valid_from < seen_deeds.to_date
     where turns.signal = 'no_activity' or seen_deeds.entity = 'orders'
     group by turns.signal, turns.account_id, turns.valid_from, seen_deeds.entity
-    union all
-    select distinct
-        turns.signal,
-        turns.account_id,
-        turns.valid_from,
-        {{ usage_evidence('turns.last_day', 'turns.last_day') }} as evidence
-    from turns
-    inner join usage_days
-        on
-            turns.account_id = usage_days.account_id
-            and turns.last_day = usage_days.used_on
-            and turns.valid_from >= usage_days.known_from
-            and turns.valid_from < usage_days.known_to
-            and usage_days.quantity > 0
-    where turns.signal = 'no_activity'
 ),
 
-silence_evidence as (
+deed_evidence as (
     select
         signal,
         account_id,
         valid_from,
         min(evidence) as evidence
-    from last_rows
+    from last_deeds
     group by signal, account_id, valid_from
 ),
 
+-- of the signs of a day the first by name is given: usage, the last of them, only where there is no deed
 silence_pieces as (
     select
         turns.account_id,
@@ -251,13 +234,16 @@ silence_pieces as (
         {{ days_between('turns.last_day', 'turns.valid_from') }} - 1 as value,
         case when turns.last_day is not null then 1 else 0 end as value_per_day,
         turns.last_day is not null as has_data,
-        silence_evidence.evidence
+        case
+            when deed_evidence.evidence is not null then deed_evidence.evidence
+            when turns.has_sign then {{ usage_evidence('turns.last_day', 'turns.last_day') }}
+        end as evidence
     from turns
-    left join silence_evidence  -- at most one
+    left join deed_evidence  -- at most one
         on
-            turns.signal = silence_evidence.signal
-            and turns.account_id = silence_evidence.account_id
-            and turns.valid_from = silence_evidence.valid_from
+            turns.signal = deed_evidence.signal
+            and turns.account_id = deed_evidence.account_id
+            and turns.valid_from = deed_evidence.valid_from
 ),
 
 emails as (

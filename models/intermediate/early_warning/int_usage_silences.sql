@@ -18,34 +18,6 @@ accounts as (
     select * from {{ ref('accounts') }}
 ),
 
-uses as (
-    select distinct
-        'paid_unused' as signal,
-        account_id,
-        used_on,
-        known_from as from_date,
-        known_to as to_date
-    from feature_days
-    where quantity > 0
-    union all
-    select distinct
-        'core_unused' as signal,
-        account_id,
-        used_on,
-        known_from as from_date,
-        known_to as to_date
-    from feature_days
-    where is_core and quantity > 0
-),
-
-use_days as (
-    {{ merged_intervals('uses', ['signal', 'account_id', 'used_on']) }}
-),
-
-last_uses as (
-    {{ last_known_days('use_days', ['signal', 'account_id'], 'used_on') }}
-),
-
 tracked as (
     select
         'paid_unused' as signal,
@@ -66,8 +38,8 @@ customers as (
     select
         tracked.signal,
         stretches.account_id,
-        stretches.relationship,
         stretches.from_date as customer_from,
+        case when stretches.relationship = 'contract' then stretches.from_date end as contract_from,
         greatest(stretches.from_date, tracked.tracked_from) as valid_from
     from stretches
     inner join accounts on stretches.account_id = accounts.account_id  -- exactly one
@@ -75,73 +47,78 @@ customers as (
     where stretches.to_date > tracked.tracked_from
 ),
 
-points as (
-    select
-        signal,
-        account_id,
-        valid_from,
-        last_day,
-        cast(null as date) as customer_from,
-        cast(null as date) as contract_from
-    from last_uses
-    union all
-    select
-        signal,
-        account_id,
-        valid_from,
-        cast(null as date) as last_day,
-        customer_from,
-        case when relationship = 'contract' then customer_from end as contract_from
-    from customers
+paid_customers as (
+    select * from customers
+    where signal = 'paid_unused'
 ),
 
-days as (
-    select
-        signal,
-        account_id,
-        valid_from,
-        max(last_day) as last_day,
-        max(customer_from) as customer_from,
-        max(contract_from) as contract_from
-    from points
-    group by signal, account_id, valid_from
+core_customers as (
+    select * from customers
+    where signal = 'core_unused'
 ),
+
+paid_uses as (
+    select
+        account_id,
+        used_on,
+        known_from as from_date,
+        known_to as to_date
+    from feature_days
+    where quantity > 0
+),
+
+core_uses as (
+    select
+        account_id,
+        used_on,
+        known_from as from_date,
+        known_to as to_date
+    from feature_days
+    where is_core and quantity > 0
+),
+
+{{
+    last_known_day_steps(
+        'last_uses', 'paid_uses', ['account_id'], 'used_on', 'paid_customers', ['customer_from', 'contract_from']
+    )
+}},
+
+{{
+    last_known_day_steps(
+        'last_core_uses', 'core_uses', ['account_id'], 'used_on', 'core_customers', ['customer_from', 'contract_from']
+    )
+}},
 
 followed as (
     select
-        signal,
-        account_id,
-        valid_from,
-        last_day,
-        max(customer_from) over (
-            partition by signal, account_id order by valid_from rows between unbounded preceding and current row
-        ) as customer_from,
-        max(contract_from) over (
-            partition by signal, account_id order by valid_from rows between unbounded preceding and current row
-        ) as contract_from
-    from days
+        'paid_unused' as signal,
+        *
+    from last_uses
+    union all
+    select
+        'core_unused' as signal,
+        *
+    from last_core_uses
 ),
 
 -- The silence of a customer begins with his last use as a customer, or with the day before he became one. On the day on
--- which a stretch begins nothing in it can have been used yet, so the last use need not be carried there.
-measured as (
+-- which a stretch begins nothing in it can have been used yet.
+compared as (
     select
         signal,
         account_id,
         valid_from,
         signal <> 'paid_unused' or coalesce(contract_from = customer_from, false) as has_data,
         case when last_day >= customer_from then last_day end as used_on,
-        case when last_day >= customer_from then last_day else {{ add_days('customer_from', -1) }} end as silent_since
+        case when last_day >= customer_from then last_day else {{ add_days('customer_from', -1) }} end as silent_since,
+        case
+            when last_day_before >= customer_from_before then last_day_before
+            else {{ add_days('customer_from_before', -1) }}
+        end as silent_since_before,
+        customer_from_before is not null
+        and (signal <> 'paid_unused' or coalesce(contract_from_before = customer_from_before, false)) as had_data
     from followed
     where customer_from is not null
-),
-
-compared as (
-    select
-        *,
-        lag(silent_since) over (partition by signal, account_id order by valid_from) as silent_since_before,
-        lag(has_data) over (partition by signal, account_id order by valid_from) as has_data_before
-    from measured
 ),
 
 turns as (
@@ -154,7 +131,7 @@ turns as (
         case when has_data then {{ days_between('silent_since', 'valid_from') }} - 1 end as silent_days
     from compared
     where
-        has_data <> coalesce(has_data_before, false)
+        has_data <> had_data
         or (has_data and silent_since is distinct from silent_since_before)
 ),
 
