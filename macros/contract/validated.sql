@@ -147,7 +147,7 @@ source as {{ streamed_input(entity) }} (
     {%- if entity in by_account_entities() %}
     from {{ touched_rows(
         ref('stg_crm__' ~ entity), 'coalesce(' ~ parse_value('text', 'account_id') ~ ", '')"
-    ) }} as touched
+    ) }}
     {%- else %}
     from {{ ref('stg_crm__' ~ entity) }}
     {%- endif %}

@@ -3,7 +3,6 @@
   that out of all rows; brought up to date by account they read few, and take it from int_activity_starts.
 #}
 {% macro activity_starts(kind) -%}
-    {%- if is_increment() -%}
     select
         {% if kind == 'signs' -%}
         business_model,
@@ -11,7 +10,4 @@
         starts_on as {{ {'signs': 'signs_from', 'emails': 'emails_from', 'tickets': 'base_from'}[kind] }}
     from {{ built_relation('int_activity_starts') }}
     where kind = '{{ kind }}'
-    {%- else -%}
-    {{ caller() }}
-    {%- endif -%}
 {%- endmacro %}

@@ -15,7 +15,7 @@ contacts as (
 ),
 
 usage_days as (
-    select * from {{ touched_rows(ref('int_usage_days')) }} as touched
+    select * from {{ touched_rows(ref('int_usage_days')) }}
 ),
 
 signals as (

@@ -4,12 +4,12 @@ with
 
 {% for family in signal_families() -%}
 {{ family }} as (
-    select * from {{ touched_rows(ref('int_signals_' ~ family)) }} as touched
+    select * from {{ touched_rows(ref('int_signals_' ~ family)) }}
 ),
 
 {% endfor -%}
 stretches as (
-    select * from {{ touched_rows(ref('int_customer_stretches')) }} as touched
+    select * from {{ touched_rows(ref('int_customer_stretches')) }}
 ),
 
 measured as (

@@ -3,7 +3,7 @@
 with
 
 pieces as (
-    select * from {{ touched_rows(ref('int_signal_pieces')) }} as touched
+    select * from {{ touched_rows(ref('int_signal_pieces')) }}
 ),
 
 signals as (

@@ -7,11 +7,11 @@ accounts as (
 ),
 
 stretches as (
-    select * from {{ touched_rows(ref('int_customer_stretches')) }} as touched
+    select * from {{ touched_rows(ref('int_customer_stretches')) }}
 ),
 
 usage_days as (
-    select * from {{ touched_rows(ref('int_usage_days')) }} as touched
+    select * from {{ touched_rows(ref('int_usage_days')) }}
 ),
 
 tickets as (
@@ -145,14 +145,16 @@ own_orders as (
 
 -- before the first sign of anybody of the kind, silence says nothing
 sign_starts as (
-    {% call activity_starts('signs') -%}
+    {% if is_increment() -%}
+    {{ activity_starts('signs') }}
+    {%- else -%}
     select
         coalesce(accounts.business_model, 'unknown') as business_model,
         min(signs.from_date) as signs_from
     from signs
     inner join accounts on signs.account_id = accounts.account_id  -- exactly one
     group by coalesce(accounts.business_model, 'unknown')
-    {%- endcall %}
+    {%- endif %}
 ),
 
 -- the silence of a customer begins on the day before he became one at the earliest
@@ -276,10 +278,12 @@ read_emails as (
 ),
 
 email_starts as (
-    {% call activity_starts('emails') -%}
+    {% if is_increment() -%}
+    {{ activity_starts('emails') }}
+    {%- else -%}
     select min(greatest(known_from, {{ add_days('sent_on', 1) }})) as emails_from
     from emails
-    {%- endcall %}
+    {%- endif %}
 ),
 
 mailed as (

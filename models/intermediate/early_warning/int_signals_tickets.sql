@@ -7,7 +7,7 @@ tickets as (
 ),
 
 stretches as (
-    select * from {{ touched_rows(ref('int_customer_stretches')) }} as touched
+    select * from {{ touched_rows(ref('int_customer_stretches')) }}
 ),
 
 spike as (
@@ -58,11 +58,13 @@ seen as (
 
 -- from here on who has no ticket is known to have none; without any ticket there is no such day, and nothing below
 base as (
-    {% call activity_starts('tickets') -%}
+    {% if is_increment() -%}
+    {{ activity_starts('tickets') }}
+    {%- else -%}
     select min(seen_from) as base_from
     from seen
     having min(seen_from) is not null
-    {%- endcall %}
+    {%- endif %}
 ),
 
 customers as (

@@ -3,7 +3,7 @@
 with
 
 feature_days as {{ streamed_cte() }} (
-    select * from {{ touched_rows(ref('int_usage_feature_days')) }} as touched
+    select * from {{ touched_rows(ref('int_usage_feature_days')) }}
 ),
 
 features as (
@@ -11,7 +11,7 @@ features as (
 ),
 
 stretches as (
-    select * from {{ touched_rows(ref('int_customer_stretches')) }} as touched
+    select * from {{ touched_rows(ref('int_customer_stretches')) }}
 ),
 
 -- block_days: uses in a stretch of the calendar this long lie in overlapping windows, known up to as many days late

@@ -19,7 +19,7 @@ accounts_to_add_up as (
     select account_id from usage_events
     union
     select account_id
-    from {{ touched_rows(ref('validated_usage_daily')) }} as touched
+    from {{ touched_rows(ref('validated_usage_daily')) }}
     where source_account_id <> account_id
 ),
 

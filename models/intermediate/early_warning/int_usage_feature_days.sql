@@ -3,7 +3,7 @@
 with
 
 usage_days as (
-    select * from {{ touched_rows(ref('int_usage_days')) }} as touched
+    select * from {{ touched_rows(ref('int_usage_days')) }}
 ),
 
 final as (

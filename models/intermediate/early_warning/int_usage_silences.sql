@@ -3,7 +3,7 @@
 with
 
 feature_days as (
-    select * from {{ touched_rows(ref('int_usage_feature_days')) }} as touched
+    select * from {{ touched_rows(ref('int_usage_feature_days')) }}
 ),
 
 usage_starts as (
@@ -11,7 +11,7 @@ usage_starts as (
 ),
 
 stretches as (
-    select * from {{ touched_rows(ref('int_customer_stretches')) }} as touched
+    select * from {{ touched_rows(ref('int_customer_stretches')) }}
 ),
 
 accounts as (
