@@ -201,7 +201,9 @@ def test_others_keep_their_rows(before: World, after: World) -> None:
     removed = {"logs/dbt.log.1", "bestand.duckdb: quarantine.reader_rejects"}  # the line that was refused names both
     for one, places in found_in(before.root, OTHERS).items():
         still = found_in(after.root, [one]).get(one, set())
-        gone = {place for place in places - still - removed if not place.startswith("target/")}
+        # what increments start from is forgotten as a whole: the next build is a full one
+        kept = {place for place in places - still - removed if ": operations.increment_" not in place}
+        gone = {place for place in kept if not place.startswith("target/")}
         assert gone == set(), one
     comments = {row["comment"] for row in _csv(after.inputs / "cancellations.csv")}
     assert comments == {"", "Blumenkohl vertragen wir nicht"}
@@ -591,6 +593,8 @@ def test_every_column_with_a_key_is_known(demo: Any) -> None:
             " (select (schema_name, table_name) from duckdb_tables())"
         ).fetchall()
         for schema, table, column in columns:
+            if table.startswith("increment_"):
+                continue  # forgotten as a whole
             for kind, ids in keys.items():
                 values = f'select distinct "{column}" as one from {schema}."{table}"'
                 (count,) = connection.execute(f"select count(*) from ({values}) where one in {ids}").fetchone()
